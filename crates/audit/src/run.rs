@@ -1,0 +1,295 @@
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use vaegis_robustness::assess::Attacked;
+use vaegis_robustness::{Assessment, Model, RadiusAssessment, Settings, assess};
+use vaegis_vae::Noise;
+
+use crate::schema::{CurveRow, PointRow, Status};
+use crate::store::{AuditFolder, AuditWriter, Part, Perturbation};
+use crate::{AuditConfig, Error, Execution, Subject};
+
+/// A part is written when the oldest result in it is this old: what a kill can lose.
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
+
+/// A part is written when it holds this many points.
+const POINTS_PER_PART: usize = 64;
+
+/// How far an audit is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Points finished in this run.
+    pub done: usize,
+    /// Points to do in this run.
+    pub total: usize,
+    /// Points that were already in the folder.
+    pub resumed: usize,
+    /// Points that failed in this run.
+    pub failed: usize,
+}
+
+/// How an audit ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The folder, ready for [`finish`](crate::finish()) unless interrupted.
+    pub writer: AuditWriter,
+    /// Where the run ended.
+    pub progress: Progress,
+    /// Whether `stop` ended it early; run again to resume.
+    pub interrupted: bool,
+}
+
+/// Assesses the points of `subject` that the folder at `out` does not hold yet.
+///
+/// Points are shared between `execution.threads` workers, each on one thread of its own:
+/// points are independent, so this scales better than splitting one point's matrix
+/// products. Setting `stop` ends the run after the points in flight.
+///
+/// # Errors
+/// Lists everything that is wrong with the configuration; names what is wrong with the
+/// folder. A point that fails is stored as failed and the run goes on.
+pub fn audit(
+    subject: Subject<'_>,
+    config: &AuditConfig,
+    execution: Execution,
+    out: &Path,
+    stop: &AtomicBool,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
+    #[derive(Serialize)]
+    struct Info {
+        vaegis_version: &'static str,
+        threads: usize,
+    }
+    config.check(subject, execution)?;
+    let info = Info { vaegis_version: env!("CARGO_PKG_VERSION"), threads: execution.threads };
+    let writer = AuditFolder::create(out, config, &info, execution.retry_failed)?;
+    let done = writer.done()?;
+    let todo: Vec<usize> =
+        subject.points.iter().copied().filter(|&point| !done.contains(&(point as i64))).collect();
+    let mut progress = Progress {
+        done: 0,
+        total: todo.len(),
+        resumed: subject.points.len() - todo.len(),
+        failed: 0,
+    };
+    report(progress);
+    if todo.is_empty() || writer.is_finished() {
+        return Ok(Outcome { writer, progress, interrupted: false });
+    }
+
+    let workers = execution.threads.min(todo.len());
+    let model = Model::new(subject.vae, execution.memory / workers);
+    let pools = (0..workers)
+        .map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build())
+        .collect::<Result<Vec<_>, _>>()?;
+    let next = AtomicUsize::new(0);
+    let job = Job { subject, config, model: &model, todo: &todo, next: &next, stop };
+    let stored = std::thread::scope(|scope| {
+        // Bounded, so that workers wait for a slow disk instead of filling memory.
+        let (sender, receiver) = mpsc::sync_channel(2 * workers);
+        for pool in &pools {
+            let sender = sender.clone();
+            scope.spawn(move || pool.install(|| job.work(&sender)));
+        }
+        drop(sender);
+        let stored = store(&writer, &receiver, &mut progress, report);
+        if stored.is_err() {
+            stop.store(true, Ordering::Relaxed);
+        }
+        stored
+    });
+    stored?;
+    let interrupted = progress.done < progress.total;
+    Ok(Outcome { writer, progress, interrupted })
+}
+
+/// Collects results into parts and writes them.
+fn store(
+    writer: &AuditWriter,
+    results: &mpsc::Receiver<Part>,
+    progress: &mut Progress,
+    report: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    let mut pending = Part::default();
+    let mut points = 0;
+    let mut oldest = Instant::now();
+    loop {
+        let result = results.recv_timeout(FLUSH_AFTER);
+        let ended = matches!(result, Err(mpsc::RecvTimeoutError::Disconnected));
+        if let Ok(part) = result {
+            if points == 0 {
+                oldest = Instant::now();
+            }
+            points += 1;
+            progress.done += 1;
+            progress.failed +=
+                usize::from(part.rows.iter().any(|row| row.status == Status::Failed));
+            pending.rows.extend(part.rows);
+            pending.curves.extend(part.curves);
+            pending.perturbations.extend(part.perturbations);
+            report(*progress);
+        }
+        if points > 0 && (ended || points >= POINTS_PER_PART || oldest.elapsed() >= FLUSH_AFTER) {
+            writer.append(&std::mem::take(&mut pending))?;
+            points = 0;
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+/// What all workers share.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    subject: Subject<'a>,
+    config: &'a AuditConfig,
+    model: &'a Model,
+    todo: &'a [usize],
+    next: &'a AtomicUsize,
+    stop: &'a AtomicBool,
+}
+
+impl Job<'_> {
+    fn work(&self, results: &mpsc::SyncSender<Part>) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let Some(&point) = self.todo.get(self.next.fetch_add(1, Ordering::Relaxed)) else {
+                return;
+            };
+            // The receiver is gone only after an error, which it reports itself.
+            if results.send(self.point(point)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn point(&self, point: usize) -> Part {
+        let started = Instant::now();
+        let x = self.subject.dataset.row(point);
+        let noise = Noise::new(self.config.seed);
+        let outcome = assess(self.model, &noise, point as u64, &x, &self.config.settings);
+        let seconds = started.elapsed().as_secs_f64();
+        match outcome {
+            Ok(assessment) => self.assessed(point, &assessment, seconds),
+            Err(error) => {
+                let settings = &self.config.settings;
+                let failed = |radius: &vaegis_robustness::Radius| PointRow {
+                    status: Status::Failed,
+                    message: Some(error.to_string()),
+                    ..self.row(point, radius.to_string(), seconds)
+                };
+                Part { rows: settings.radii.iter().map(failed).collect(), ..Part::default() }
+            }
+        }
+    }
+
+    fn assessed(&self, point: usize, assessment: &Assessment, seconds: f64) -> Part {
+        let mut part = Part::default();
+        let Settings { radii, alpha, .. } = &self.config.settings;
+        for (slot, (radius, found)) in radii.iter().zip(&assessment.radii).enumerate() {
+            let radius = radius.to_string();
+            let row = self.row(point, radius.clone(), seconds);
+            part.rows.push(fill(row, assessment, found, *alpha));
+            if let Attacked::Broken(margin, _) = &found.attacked {
+                part.perturbations.push(Perturbation {
+                    index: point as i64,
+                    radius: radius.clone(),
+                    values: margin.perturbation.clone(),
+                    shape: self.subject.dataset.shape().to_vec(),
+                });
+            }
+            for at in assessment.curve.iter().flat_map(|curve| &curve.points) {
+                part.curves.push(CurveRow {
+                    model: self.config.model.clone(),
+                    index: point as i64,
+                    radius: radius.clone(),
+                    r: found.r,
+                    perturbation_norm: at.norm,
+                    damage: at.median,
+                    p: at.within[slot],
+                });
+            }
+        }
+        part
+    }
+
+    /// A row that knows only what was asked.
+    fn row(&self, point: usize, radius: String, seconds: f64) -> PointRow {
+        PointRow {
+            model: self.config.model.clone(),
+            index: point as i64,
+            label: self.subject.dataset.label(point),
+            radius,
+            r: None,
+            norm: self.config.norm.clone(),
+            r#box: self.config.settings.bounds.to_string(),
+            p: None,
+            p_low: None,
+            p_high: None,
+            p_lower_limit: None,
+            draws: self.config.settings.draws as i64,
+            p_linear: None,
+            p_markov: None,
+            sigma_min: None,
+            sigma_mean: None,
+            jacobian_frobenius: None,
+            jacobian_spectral: None,
+            whitened_jacobian_spectral: None,
+            bound_paper: None,
+            bound_sharp: None,
+            bound_paper_limit: None,
+            bound_sharp_limit: None,
+            attacked: None,
+            attacked_p: None,
+            attacked_by: None,
+            degradation: None,
+            status: Status::Ok,
+            message: None,
+            seconds,
+        }
+    }
+}
+
+fn fill(row: PointRow, assessment: &Assessment, found: &RadiusAssessment, alpha: f64) -> PointRow {
+    let (p_low, p_high) = found.p.interval(alpha);
+    let (attacked, attacked_p, attacked_by, degradation) = match &found.attacked {
+        Attacked::NotAsked => (None, None, None, None),
+        Attacked::AtRest => {
+            (Some(0.0), Some(found.p.estimate()), Some("at rest".to_string()), None)
+        }
+        Attacked::NotFound => (Some(f64::INFINITY), None, None, None),
+        Attacked::Broken(margin, degradation) => (
+            Some(margin.norm),
+            Some(margin.verdict.estimate()),
+            Some(margin.by.clone()),
+            Some(*degradation),
+        ),
+    };
+    PointRow {
+        r: Some(found.r),
+        p: Some(found.p.estimate()),
+        p_low: Some(p_low),
+        p_high: Some(p_high),
+        p_lower_limit: Some(found.p.lower_limit(alpha)),
+        p_linear: Some(found.p_linear),
+        p_markov: Some(found.p_markov),
+        sigma_min: Some(assessment.sigma_min),
+        sigma_mean: Some(assessment.sigma_mean),
+        jacobian_frobenius: Some(assessment.jacobian_frobenius),
+        jacobian_spectral: Some(assessment.jacobian_spectral),
+        whitened_jacobian_spectral: Some(assessment.whitened_jacobian_spectral),
+        bound_paper: Some(found.bound_paper),
+        bound_sharp: Some(found.bound_sharp),
+        bound_paper_limit: Some(found.bound_paper_limit),
+        bound_sharp_limit: Some(found.bound_sharp_limit),
+        attacked,
+        attacked_p,
+        attacked_by,
+        degradation,
+        ..row
+    }
+}

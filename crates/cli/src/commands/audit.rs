@@ -1,0 +1,126 @@
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use burn::tensor::Device;
+use vaegis_audit::schema::Summary;
+use vaegis_audit::{AuditConfig, Execution, Subject, audit, fingerprint, finish};
+use vaegis_data::Dataset;
+use vaegis_robustness::attack::Effort;
+use vaegis_robustness::{InputBox, Settings};
+use vaegis_vae::Vae;
+
+use super::{report, use_threads};
+use crate::arguments::{AuditOptions, Machine};
+use crate::{interrupt, output, progress};
+
+/// `vaegis audit`.
+pub fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
+    use_threads(options.machine.threads())?;
+    let dataset = Dataset::open(&options.data)?;
+    let vae = Vae::load(&options.model, &Device::flex())?;
+    let bounds = options.bounds.unwrap_or_else(|| natural_box(&dataset));
+    let settings = Settings {
+        radii: options.r.clone(),
+        draws: options.draws,
+        alpha: options.alpha,
+        bounds,
+        attack: (!options.no_attack).then(Effort::default),
+    };
+    let name = options.name.clone().unwrap_or_else(|| folder_name(&options.model));
+    let points = options.points.resolve(&dataset)?;
+    let config = AuditConfig {
+        model: name,
+        description: describe(&options.model, &vae),
+        model_hash: fingerprint(&vae),
+        dataset: dataset.name().to_string(),
+        data_hash: dataset.fingerprint(),
+        points: options.points.to_string(),
+        norm: "l2".to_string(),
+        seed: options.seed,
+        settings,
+    };
+    let subject = Subject { vae: &vae, dataset: &dataset, points: &points };
+    let execution = execution(&options.machine, options.retry_failed);
+    let Some(summary) = audit_into(&options.out, subject, &config, execution)? else {
+        return Ok(ExitCode::from(1));
+    };
+    let page = options.out.join("report.html");
+    report::write(&[&options.out], &page)?;
+    if options.json {
+        output::print(&serde_json::to_string_pretty(&summary)?)?;
+    } else {
+        output::print(&output::comparison(std::slice::from_ref(&summary)))?;
+        output::print(&format!("{} points, {} failed", summary.points, summary.failed))?;
+    }
+    for remark in output::remarks(&summary) {
+        eprintln!("note: {remark}");
+    }
+    eprintln!("report: {}", page.display());
+    Ok(if summary.failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// How to run on this machine.
+pub fn execution(machine: &Machine, retry_failed: bool) -> Execution {
+    Execution { threads: machine.threads(), memory: machine.memory, retry_failed }
+}
+
+/// Audits into `out` with a bar; `None` if interrupted.
+pub fn audit_into(
+    out: &Path,
+    subject: Subject<'_>,
+    config: &AuditConfig,
+    execution: Execution,
+) -> anyhow::Result<Option<Summary>> {
+    let stop = interrupt::flag();
+    let bar = progress::bar(subject.points.len(), "points");
+    bar.set_message(format!("auditing {}", config.model));
+    let outcome = audit(subject, config, execution, out, stop, &mut |progress| {
+        if progress.done == 0 {
+            bar.set_position(progress.resumed as u64);
+            bar.reset_eta();
+        }
+        bar.set_position((progress.resumed + progress.done) as u64);
+        if progress.failed > 0 {
+            bar.set_message(format!("auditing {} ({} failed)", config.model, progress.failed));
+        }
+    });
+    bar.finish_and_clear();
+    let outcome = outcome?;
+    if outcome.interrupted {
+        let stored = outcome.progress.resumed + outcome.progress.done;
+        eprintln!("interrupted with {stored} points stored; run the same command to resume");
+        return Ok(None);
+    }
+    Ok(Some(finish(&outcome.writer, subject, config, execution)?))
+}
+
+/// The range of the data's format, if it has one.
+pub fn natural_box(dataset: &Dataset) -> InputBox {
+    match dataset.value_range() {
+        Some((low, high)) => InputBox::Interval { low, high },
+        None => InputBox::None,
+    }
+}
+
+/// Architecture, likelihood, and what the model was trained for, if that is known.
+pub fn describe(folder: &Path, vae: &Vae) -> String {
+    let objective = || -> anyhow::Result<String> {
+        let text = std::fs::read_to_string(folder.join("training.json"))?;
+        let record: serde_json::Value = serde_json::from_str(&text)?;
+        let config: vaegis_vae::TrainConfig =
+            serde_json::from_value(record["config"].clone()).context("training.json")?;
+        Ok(config.objective.describe())
+    };
+    match objective() {
+        Ok(objective) => format!("{objective}, {}", vae.describe()),
+        Err(_) => vae.describe(),
+    }
+}
+
+fn folder_name(folder: &Path) -> String {
+    let canonical = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    canonical
+        .file_name()
+        .map_or_else(|| "model".to_string(), |name| name.to_string_lossy().into_owned())
+}

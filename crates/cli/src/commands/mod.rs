@@ -1,0 +1,38 @@
+pub mod audit;
+pub mod demo;
+pub mod report;
+pub mod train;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::CommandFactory;
+
+use crate::arguments::Arguments;
+
+/// Prints a completion script.
+pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
+    let mut script = vec![];
+    clap_complete::generate(shell, &mut Arguments::command(), "vaegis", &mut script);
+    crate::output::print(&String::from_utf8_lossy(&script))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Creates a folder and makes sure that files can be written there, before any work.
+fn writable(folder: &Path) -> anyhow::Result<()> {
+    let name = || format!("cannot write to {}", folder.display());
+    std::fs::create_dir_all(folder).with_context(name)?;
+    let probe = folder.join(".vaegis-probe");
+    std::fs::write(&probe, b"").with_context(name)?;
+    std::fs::remove_file(&probe).with_context(name)?;
+    Ok(())
+}
+
+/// The threads that tensors of this process may use together.
+fn use_threads(threads: usize) -> anyhow::Result<()> {
+    anyhow::ensure!(threads > 0, "--threads must be at least 1");
+    // Only the first call counts; every later one asks for the same.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    Ok(())
+}

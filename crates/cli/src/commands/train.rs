@@ -1,0 +1,166 @@
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use burn::tensor::Device;
+use vaegis_data::Dataset;
+use vaegis_network::ops::Function;
+use vaegis_vae::{
+    Architecture, Checkpoint, Likelihood, Objective, Progress, TrainConfig, Trained, VaeConfig,
+    train,
+};
+
+use super::{use_threads, writable};
+use crate::arguments::{
+    ActivationName, ArchitectureName, LikelihoodName, ObjectiveName, TrainOptions,
+};
+use crate::{interrupt, output, progress};
+
+/// `vaegis train`.
+pub fn run(options: &TrainOptions) -> anyhow::Result<ExitCode> {
+    use_threads(
+        options
+            .threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+    )?;
+    let dataset = Dataset::open(&options.data)?;
+    let (vae, config) = settings(options, &dataset);
+    if options.out.join("model.json").exists() {
+        bail!("{} already holds a trained model; choose another --out", options.out.display());
+    }
+    let Some(trained) = train_into(&options.out, &vae, &config, &dataset, "training")? else {
+        return Ok(ExitCode::from(1));
+    };
+    let best = &trained.history[trained.best_epoch - 1];
+    output::print(&format!(
+        "{}: ELBO {:.2} nats on the validation rows (distortion {:.2}, rate {:.2}), epoch {} of {}",
+        options.out.display(),
+        best.validation.elbo(),
+        best.validation.distortion,
+        best.validation.rate,
+        trained.best_epoch,
+        trained.history.len(),
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Trains a model into `out`, with a bar and a line per epoch; `None` if interrupted.
+pub fn train_into(
+    out: &Path,
+    vae: &VaeConfig,
+    config: &TrainConfig,
+    dataset: &Dataset,
+    name: &str,
+) -> anyhow::Result<Option<Trained>> {
+    let model = vae.init(config.seed, &Device::flex())?;
+    writable(out)?;
+    let stop = interrupt::flag();
+    let bar = progress::bar(config.epochs, "epochs");
+    bar.set_message(name.to_string());
+    let mut epoch_started = Instant::now();
+    let mut report = |progress: Progress| {
+        match progress {
+            Progress::Step { epoch, step, steps, losses } => {
+                if step == 1 {
+                    epoch_started = Instant::now();
+                    bar.set_position(epoch as u64 - 1);
+                }
+                if step % 16 == 0 || step == steps {
+                    bar.set_message(format!("{name}: loss {:.1}", losses.total));
+                }
+            }
+            Progress::Epoch(report) => {
+                bar.set_position(report.epoch as u64);
+                let rows = dataset.train().len() as f64 * (1.0 - config.validation);
+                let line = format!(
+                    "{name}: epoch {:3}/{}  loss {:8.2}  validation {:8.2} (distortion {:.2}, rate {:.2})  {:.0} rows/s",
+                    report.epoch,
+                    config.epochs,
+                    report.training.total,
+                    report.validation.total,
+                    report.validation.distortion,
+                    report.validation.rate,
+                    rows / epoch_started.elapsed().as_secs_f64(),
+                );
+                bar.suspend(|| eprintln!("{line}"));
+            }
+        }
+        if stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let trained = train(model, dataset, config, Some(out), &mut report)?;
+    bar.finish_and_clear();
+    if trained.interrupted && stop.load(Ordering::Relaxed) {
+        eprintln!(
+            "interrupted after epoch {}; run the same command to resume",
+            trained.history.len()
+        );
+        return Ok(None);
+    }
+    let record = serde_json::json!({
+        "config": config,
+        "architecture": vae,
+        "data": dataset.name(),
+        "best_epoch": trained.best_epoch,
+        "history": trained.history,
+    });
+    let path = out.join("training.json");
+    std::fs::write(&path, serde_json::to_string_pretty(&record)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    // `model.json` is written last: it says that the training is complete.
+    trained.vae.save(out)?;
+    Checkpoint::remove(out)?;
+    Ok(Some(trained))
+}
+
+fn settings(options: &TrainOptions, dataset: &Dataset) -> (VaeConfig, TrainConfig) {
+    let activation = match options.activation {
+        ActivationName::Relu => Function::Relu,
+        ActivationName::LeakyRelu => Function::LeakyRelu { slope: 0.01 },
+        ActivationName::Elu => Function::Elu { alpha: 1.0 },
+        ActivationName::Gelu => Function::Gelu,
+        ActivationName::Silu => Function::Silu,
+        ActivationName::Softplus => Function::Softplus,
+        ActivationName::Sigmoid => Function::Sigmoid,
+        ActivationName::Tanh => Function::Tanh,
+    };
+    let architecture = match options.architecture {
+        ArchitectureName::Mlp => Architecture::Mlp { hidden: options.hidden.clone(), activation },
+        ArchitectureName::Conv => Architecture::Conv {
+            channels: options.channels.clone(),
+            hidden: options.hidden.first().copied().unwrap_or(0),
+            activation,
+        },
+    };
+    let likelihood = match options.likelihood {
+        LikelihoodName::Bernoulli => Likelihood::Bernoulli,
+        LikelihoodName::ContinuousBernoulli => Likelihood::ContinuousBernoulli,
+        LikelihoodName::Gaussian => Likelihood::Gaussian { sigma: options.likelihood_sigma },
+    };
+    let beta = match options.objective {
+        ObjectiveName::Elbo => 1.0,
+        ObjectiveName::BetaVae => options.beta,
+    };
+    let vae = VaeConfig {
+        input_shape: dataset.shape().to_vec(),
+        latent: options.latent,
+        architecture,
+        likelihood,
+    };
+    let config = TrainConfig {
+        objective: Objective::BetaVae { beta, warm_up: options.warm_up },
+        epochs: options.epochs,
+        batch_size: options.batch_size,
+        learning_rate: options.learning_rate,
+        validation: options.validation,
+        patience: options.patience,
+        seed: options.seed,
+    };
+    (vae, config)
+}

@@ -1,0 +1,32 @@
+//! The `vaegis` program: arguments, progress, tables, exit codes.
+//!
+//! Data goes to stdout; progress and messages go to stderr. Exit codes: 0 clean, 1
+//! finished with failed points or interrupted, 2 could not run.
+
+mod arguments;
+mod commands;
+mod failure;
+mod interrupt;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match &arguments.command {
+        Command::Demo(options) => commands::demo::run(options),
+        Command::Train(options) => commands::train::run(options),
+        Command::Audit(options) => commands::audit::run(options),
+        Command::Report(options) => commands::report::run(options),
+        Command::Completions { shell } => commands::completions(*shell),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => failure::report(&error),
+    }
+}

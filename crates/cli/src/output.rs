@@ -1,0 +1,116 @@
+use std::io::Write;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+use vaegis_audit::schema::{Quantiles, RadiusSummary, Summary};
+
+/// Writes a line to stdout; a closed pipe is an error that ends the program quietly.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout().lock(), "{text}")?;
+    Ok(())
+}
+
+/// The comparison of audits: one column per model and radius.
+pub fn comparison(summaries: &[Summary]) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY);
+    let columns: Vec<(&Summary, &RadiusSummary)> = summaries
+        .iter()
+        .flat_map(|summary| summary.radii.iter().map(move |radius| (summary, radius)))
+        .collect();
+    let several = columns.len() > summaries.len();
+    let mut header = vec!["median over points".to_string()];
+    header.extend(columns.iter().map(|(summary, radius)| {
+        if several {
+            format!("{} r={}", summary.model, radius.radius)
+        } else {
+            summary.model.clone()
+        }
+    }));
+    table.set_header(header);
+    type Cell = fn(&Summary, &RadiusSummary) -> String;
+    let rows: [(&str, Cell); 11] = [
+        ("radius r", |_, radius| median(&radius.r)),
+        ("p(r) without perturbation", |_, radius| median(&radius.p)),
+        ("r-robust points", |_, radius| format!("{:.0}%", 100.0 * radius.robust_fraction)),
+        ("paper's bound (first-order estimate)", |_, radius| median(&radius.bound_paper)),
+        ("sharp bound (first-order estimate)", |_, radius| median(&radius.bound_sharp)),
+        ("attacked margin (upper bound)", |_, radius| median(&radius.attacked)),
+        ("likelihood degradation", |_, radius| median(&radius.degradation)),
+        ("smallest sigma", |summary, _| median(&summary.sigma_min)),
+        ("|J|_F of the encoder", |summary, _| median(&summary.jacobian_frobenius)),
+        ("|Sigma^(-1/2) J|_2", |summary, _| median(&summary.whitened_jacobian_spectral)),
+        ("seconds per point and thread", |summary, _| median(&summary.seconds)),
+    ];
+    for (name, cell) in rows {
+        let mut row = vec![name.to_string()];
+        row.extend(columns.iter().map(|(summary, radius)| cell(summary, radius)));
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt()
+}
+
+/// What the table cannot say: failed points, and breaks of the first-order bounds.
+pub fn remarks(summary: &Summary) -> Vec<String> {
+    let mut remarks = vec![];
+    if summary.failed > 0 {
+        remarks.push(format!(
+            "{}: {} of {} points failed; their messages are in points.parquet",
+            summary.model, summary.failed, summary.points
+        ));
+    }
+    for radius in &summary.radii {
+        if radius.below_paper + radius.below_sharp > 0 {
+            remarks.push(format!(
+                "{}, r={}: of {} attacked margins, {} lie below the paper's bound and {} below the \
+                 sharp bound (both are first order)",
+                summary.model,
+                radius.radius,
+                radius.compared,
+                radius.below_paper,
+                radius.below_sharp
+            ));
+        }
+    }
+    remarks
+}
+
+fn median(quantiles: &Quantiles) -> String {
+    match quantiles.median {
+        Some(value) => number(value),
+        None if quantiles.count > 0 => "inf".to_string(),
+        None => "-".to_string(),
+    }
+}
+
+/// Three significant digits.
+fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_string();
+    }
+    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize;
+    format!("{value:.digits$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_significant_digits() {
+        let cases = [
+            (0.0, "0"),
+            (1.0, "1.00"),
+            (12.345, "12.3"),
+            (0.0123456, "0.0123"),
+            (123.456, "123"),
+            (99999.0, "99999"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(number(value), text);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+use std::path::PathBuf;
+
+/// What can be wrong with a network, its configuration or its files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An operator cannot take the values that the graph feeds it.
+    #[error("node {node} ({operator}): {reason}")]
+    Operator {
+        /// Position of the node in the graph.
+        node: usize,
+        /// Name of the operator.
+        operator: &'static str,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// The graph itself is malformed.
+    #[error("network: {0}")]
+    Graph(String),
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A weights file is not what the network needs; every problem is listed.
+    #[error("{}: {}", path.display(), problems.join("; "))]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// One entry per tensor at fault.
+        problems: Vec<String>,
+    },
+}

@@ -1,0 +1,174 @@
+//! The operators, one file each, and their registry.
+//!
+//! A file holds everything that is true of its operator: its configuration (what
+//! a manifest stores), its parameters, and the [`Calculus`]. To add an operator,
+//! write that file and add one line to the registry at the end of this one;
+//! nothing else in the program changes, and the property tests that hold for all
+//! operators (`tests/calculus.rs`) only need an example of it.
+
+mod activation;
+mod add;
+mod conv2d;
+mod conv_transpose2d;
+mod elementwise;
+mod initialise;
+mod linear;
+mod reshape;
+
+pub use activation::{Activation, ActivationConfig, Function};
+pub use add::{Add, AddConfig};
+pub use conv_transpose2d::{ConvTranspose2d, ConvTranspose2dConfig};
+pub use conv2d::{Conv2d, Conv2dConfig};
+pub use initialise::Initialiser;
+pub use linear::{Linear, LinearConfig};
+pub use reshape::{Reshape, ReshapeConfig};
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// The values an operator was evaluated at, as its derivatives need them.
+#[derive(Debug, Clone, Copy)]
+pub struct Evaluation<'a> {
+    /// The inputs, each `[rows, features]`.
+    pub inputs: &'a [&'a Tensor<2>],
+    /// The output, `[rows, features]`.
+    pub output: &'a Tensor<2>,
+}
+
+/// Everything that is true of an operator.
+///
+/// Rows are independent samples; features are the flattened sample.
+pub trait Calculus {
+    /// Sample shape of the output for inputs of these sample shapes, or why there is none.
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String>;
+
+    /// Evaluates the operator. Differentiable by Burn's autodiff.
+    ///
+    /// # Shapes
+    /// Each input `[rows, features]`; output `[rows, output features]`.
+    fn forward(&self, inputs: &[&Tensor<2>]) -> Tensor<2>;
+
+    /// [`forward`](Self::forward) of inputs that nothing else reads any more, so that
+    /// an element-wise operator can reuse their memory.
+    fn forward_owned(&self, inputs: Vec<Tensor<2>>) -> Tensor<2> {
+        self.forward(&inputs.iter().collect::<Vec<_>>())
+    }
+
+    /// Pushes `k` tangents per row forward: `J t`.
+    ///
+    /// # Shapes
+    /// Each tangent `[rows, k, features]`, one per input; result `[rows, k, output features]`.
+    fn jvp(&self, at: Evaluation<'_>, tangents: &[Tensor<3>]) -> Tensor<3>;
+
+    /// Pulls `k` cotangents per row back: `c' J`.
+    ///
+    /// # Shapes
+    /// Cotangent `[rows, k, output features]`; result one `[rows, k, features]` per input.
+    fn vjp(&self, at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>>;
+}
+
+/// Merges the tangent axis into the rows: `[rows, k, features]` to `[rows * k, features]`.
+fn merge(tangents: Tensor<3>) -> Tensor<2> {
+    let [rows, count, features] = tangents.dims();
+    tangents.reshape([rows * count, features])
+}
+
+/// Undoes [`merge`].
+fn split(merged: Tensor<2>, count: usize) -> Tensor<3> {
+    let [rows, features] = merged.dims();
+    merged.reshape([rows / count, count, features])
+}
+
+macro_rules! registry {
+    ($($(#[$doc:meta])* $name:literal => $variant:ident($config:ident),)+) => {
+        /// An operator of a [`Network`](crate::Network), with its parameters.
+        #[derive(Module, Debug)]
+        #[allow(clippy::large_enum_variant)]
+        pub enum Operator {
+            $($(#[$doc])* $variant($variant),)+
+        }
+
+        /// What a manifest says of an operator: everything but its weights.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "operator")]
+        pub enum OperatorConfig {
+            $($(#[$doc])* #[serde(rename = $name)] $variant($config),)+
+        }
+
+        impl OperatorConfig {
+            /// The operator with freshly initialised parameters.
+            pub fn init(&self, initialiser: &mut Initialiser, device: &Device) -> Operator {
+                match self {
+                    $(Self::$variant(config) => {
+                        Operator::$variant(config.init(initialiser, device))
+                    })+
+                }
+            }
+
+            /// Name of the operator as manifests and messages spell it.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)+ }
+            }
+        }
+
+        impl Operator {
+            /// Name of the operator as manifests and messages spell it.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)+ }
+            }
+
+            /// The configuration that describes this operator.
+            pub fn config(&self) -> OperatorConfig {
+                match self {
+                    $(Self::$variant(operator) => OperatorConfig::$variant(operator.config.clone()),)+
+                }
+            }
+        }
+
+        impl Calculus for Operator {
+            fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+                match self { $(Self::$variant(operator) => operator.output_shape(inputs),)+ }
+            }
+
+            fn forward(&self, inputs: &[&Tensor<2>]) -> Tensor<2> {
+                match self { $(Self::$variant(operator) => operator.forward(inputs),)+ }
+            }
+
+            fn forward_owned(&self, inputs: Vec<Tensor<2>>) -> Tensor<2> {
+                match self { $(Self::$variant(operator) => operator.forward_owned(inputs),)+ }
+            }
+
+            fn jvp(&self, at: Evaluation<'_>, tangents: &[Tensor<3>]) -> Tensor<3> {
+                match self { $(Self::$variant(operator) => operator.jvp(at, tangents),)+ }
+            }
+
+            fn vjp(&self, at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
+                match self { $(Self::$variant(operator) => operator.vjp(at, cotangent),)+ }
+            }
+        }
+    };
+}
+
+registry! {
+    /// Affine map.
+    "linear" => Linear(LinearConfig),
+    /// Two-dimensional convolution.
+    "conv2d" => Conv2d(Conv2dConfig),
+    /// Transposed two-dimensional convolution.
+    "conv_transpose2d" => ConvTranspose2d(ConvTranspose2dConfig),
+    /// Element-wise nonlinearity.
+    "activation" => Activation(ActivationConfig),
+    /// New sample shape, same features.
+    "reshape" => Reshape(ReshapeConfig),
+    /// Sum of several values (residual connections).
+    "add" => Add(AddConfig),
+}
+
+/// The only input of an operator that takes one.
+fn only<'a, T: ?Sized>(inputs: &[&'a T]) -> Result<&'a T, String> {
+    match inputs {
+        [input] => Ok(input),
+        _ => Err(format!("takes one input, found {}", inputs.len())),
+    }
+}

@@ -1,0 +1,229 @@
+//! Everything the theory says of one point.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use vaegis_vae::{Noise, Purpose};
+
+use crate::attack::{AttackedMargin, DamageCurve, Effort, Target};
+use crate::degradation::{expected_log_likelihood, relative};
+use crate::jacobian::Jacobians;
+use crate::model::{Draws, host};
+use crate::statistics::Proportion;
+use crate::{Encoding, Error, InputBox, Model, Radius, bounds, probability};
+
+/// What to assess.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Radii in reconstruction space.
+    pub radii: Vec<Radius>,
+    /// Monte Carlo draws behind each probability.
+    pub draws: u64,
+    /// Error probability of limits and verdicts.
+    pub alpha: f64,
+    /// Where perturbed inputs must stay.
+    #[serde(rename = "box")]
+    pub bounds: InputBox,
+    /// How hard to attack, if at all.
+    pub attack: Option<Effort>,
+}
+
+/// What is known of one point.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    /// Smallest posterior standard deviation.
+    pub sigma_min: f64,
+    /// Mean posterior standard deviation.
+    pub sigma_mean: f64,
+    /// `|J|_F`.
+    pub jacobian_frobenius: f64,
+    /// `|J|_2`.
+    pub jacobian_spectral: f64,
+    /// `|Sigma^(-1/2) J|_2`.
+    pub whitened_jacobian_spectral: f64,
+    /// One entry per requested radius.
+    pub radii: Vec<RadiusAssessment>,
+    /// The damage curve, if there was an attack.
+    pub curve: Option<DamageCurve>,
+}
+
+/// What is known of one point at one radius.
+#[derive(Debug, Clone)]
+pub struct RadiusAssessment {
+    /// The radius in reconstruction space.
+    pub r: f64,
+    /// Draws within r.
+    pub p: Proportion,
+    /// `p_r(x)` of the linearised decoder.
+    pub p_linear: f64,
+    /// Markov's lower bound on it.
+    pub p_markov: f64,
+    /// The paper's first-order estimate at the Monte Carlo estimate of p.
+    pub bound_paper: f64,
+    /// The sharp first-order estimate at the Monte Carlo estimate of p.
+    pub bound_sharp: f64,
+    /// The paper's first-order estimate at the lower limit of p.
+    pub bound_paper_limit: f64,
+    /// The sharp first-order estimate at the lower limit of p.
+    pub bound_sharp_limit: f64,
+    /// What the attack found.
+    pub attacked: Attacked,
+}
+
+/// The outcome of an attack at one radius.
+#[derive(Debug, Clone)]
+pub enum Attacked {
+    /// There was no attack.
+    NotAsked,
+    /// x is significantly not r-robust as it is: the margin is 0.
+    AtRest,
+    /// A perturbation that breaks r-robustness, and its likelihood degradation.
+    Broken(AttackedMargin, f64),
+    /// No perturbation within the search range breaks r-robustness.
+    NotFound,
+}
+
+/// Assesses one point. `index` addresses its noise: the result depends on nothing else.
+///
+/// # Errors
+/// If x lies outside the box, or a quantity that a verdict rests on is not finite: NaN
+/// is never robust.
+pub fn assess(
+    model: &Model,
+    noise: &Noise,
+    index: u64,
+    x: &[f32],
+    settings: &Settings,
+) -> Result<Assessment, Error> {
+    settings.bounds.check(x)?;
+    if !x.iter().all(|value| value.is_finite()) {
+        return Err(Error::NotFinite("the input"));
+    }
+    let encoding = model.encoding(x)?;
+    let reference = model.reconstruct(&encoding.mu)?;
+    let jacobians = Jacobians::at(model, x, &encoding)?;
+    let radii = probability::radii(model, noise, index, &encoding, &reference, &settings.radii)?;
+    let estimates = probability::within(
+        model,
+        noise,
+        Purpose::Estimation,
+        index,
+        &encoding,
+        &reference,
+        &radii,
+        0..settings.draws,
+    )?;
+    let linearised = probability::linearised(&jacobians.decoder_gram, &encoding.sigma)?;
+
+    let sigmas = encoding.sigma.iter().map(|&sigma| f64::from(sigma));
+    let sigma_min = sigmas.clone().fold(f64::INFINITY, f64::min);
+    let sigma_mean = sigmas.sum::<f64>() / encoding.sigma.len() as f64;
+    let frobenius = jacobians.encoder.frobenius();
+    let whitened = jacobians.whitened.spectral();
+
+    let target = Target { model, x, reference: &reference, noise, index, bounds: settings.bounds };
+    let mut attacks = Attacks::new(target, &encoding, settings);
+    let mut assessed = Vec::with_capacity(radii.len());
+    for (slot, (&r, &p)) in radii.iter().zip(&estimates).enumerate() {
+        let limit = p.lower_limit(settings.alpha);
+        assessed.push(RadiusAssessment {
+            r,
+            p,
+            p_linear: linearised.cdf(r * r),
+            p_markov: linearised.markov_lower_bound(r * r),
+            bound_paper: bounds::paper(p.estimate(), sigma_min, frobenius),
+            bound_sharp: bounds::sharp(p.estimate(), whitened),
+            bound_paper_limit: bounds::paper(limit, sigma_min, frobenius),
+            bound_sharp_limit: bounds::sharp(limit, whitened),
+            attacked: attacks.at(&jacobians, &radii, slot, p)?,
+        });
+    }
+    Ok(Assessment {
+        sigma_min,
+        sigma_mean,
+        jacobian_frobenius: frobenius,
+        jacobian_spectral: jacobians.encoder.spectral(),
+        whitened_jacobian_spectral: whitened,
+        radii: assessed,
+        curve: attacks.curve,
+    })
+}
+
+/// The attacks on one point: one damage curve, inverted at each radius.
+struct Attacks<'a> {
+    target: Target<'a>,
+    encoding: &'a Encoding,
+    settings: &'a Settings,
+    curve: Option<DamageCurve>,
+    likelihood: Option<f64>,
+}
+
+impl<'a> Attacks<'a> {
+    fn new(target: Target<'a>, encoding: &'a Encoding, settings: &'a Settings) -> Self {
+        Self { target, encoding, settings, curve: None, likelihood: None }
+    }
+
+    fn at(
+        &mut self,
+        jacobians: &Jacobians,
+        radii: &[f64],
+        slot: usize,
+        p: Proportion,
+    ) -> Result<Attacked, Error> {
+        let Some(effort) = &self.settings.attack else { return Ok(Attacked::NotAsked) };
+        let Settings { draws, alpha, .. } = *self.settings;
+        if self.curve.is_none() {
+            self.curve = Some(DamageCurve::sweep(self.target, jacobians, effort, radii)?);
+        }
+        if p.below_half(alpha) {
+            return Ok(Attacked::AtRest);
+        }
+        let Some(curve) = &self.curve else { return Ok(Attacked::NotFound) };
+        let found = curve.margin(self.target, effort, slot, radii[slot], draws, alpha)?;
+        let Some(margin) = found else { return Ok(Attacked::NotFound) };
+        let Target { model, x, noise, index, .. } = self.target;
+        let original = match self.likelihood {
+            Some(likelihood) => likelihood,
+            None => expected_log_likelihood(model, noise, index, self.encoding, x)?,
+        };
+        self.likelihood = Some(original);
+        let perturbed = model.encoding(&margin.perturbed)?;
+        let perturbed = expected_log_likelihood(model, noise, index, &perturbed, x)?;
+        Ok(Attacked::Broken(margin, relative(original, perturbed)))
+    }
+}
+
+/// Pictures of what a perturbation does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reconstructions {
+    /// `g(mu(x))`.
+    pub original: Vec<f32>,
+    /// A reconstruction of x': of an odd number of draws, the one whose damage is the median.
+    pub perturbed: Vec<f32>,
+}
+
+/// Reconstructs x and x'.
+///
+/// # Errors
+/// If a reconstruction is not finite.
+pub fn reconstructions(
+    model: &Model,
+    noise: &Noise,
+    index: u64,
+    x: &[f32],
+    perturbed: &[f32],
+) -> Result<Reconstructions, Error> {
+    const SAMPLES: usize = 101;
+    let reference = model.reconstruct(&model.encoding(x)?.mu)?;
+    let draws = Draws { noise, purpose: Purpose::Scores, index };
+    let z = model.sample(&model.encoding(perturbed)?, draws, 0, SAMPLES);
+    let damages = model.distances(z.clone(), &reference);
+    let mut order: Vec<usize> = (0..SAMPLES).collect();
+    order.sort_by(|&a, &b| damages[a].total_cmp(&damages[b]));
+    let row: Tensor<2> = z.narrow(0, order[SAMPLES / 2], 1);
+    let median = host(model.generator().forward(row).remove(0));
+    if median.iter().all(|value| value.is_finite()) {
+        Ok(Reconstructions { original: host(reference), perturbed: median })
+    } else {
+        Err(Error::NotFinite("a perturbed reconstruction"))
+    }
+}

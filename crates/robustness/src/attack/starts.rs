@@ -1,0 +1,48 @@
+//! Where ascents begin: singular directions of the Jacobians, and random ones.
+
+use vaegis_vae::Purpose;
+
+use super::{Effort, Target};
+use crate::jacobian::Jacobians;
+
+/// A direction to begin an ascent in, and what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// Name as results report it: `JgJ+1`, `whitened-2`, `random 0`.
+    pub name: String,
+    /// Direction in input space, unit norm.
+    pub direction: Vec<f32>,
+}
+
+/// The top right-singular vectors, both signs, of `Jg J` (the most damage to first
+/// order), `Sigma^(-1/2) J` (the largest shift in units of noise) and `J`, and random
+/// directions.
+pub fn starts(target: Target<'_>, jacobians: &Jacobians, effort: &Effort) -> Vec<Start> {
+    let matrices = [
+        ("JgJ", jacobians.composed(), effort.directions),
+        ("whitened", jacobians.whitened.clone(), effort.directions),
+        ("J", jacobians.encoder.clone(), effort.directions.min(1)),
+    ];
+    let mut starts = vec![];
+    for (name, matrix, count) in matrices {
+        for (rank, vector) in matrix.spectrum(count).right.iter().enumerate() {
+            for (sign, letter) in [(1.0, '+'), (-1.0, '-')] {
+                starts.push(Start {
+                    name: format!("{name}{letter}{}", rank + 1),
+                    direction: vector.iter().map(|&v| (sign * v) as f32).collect(),
+                });
+            }
+        }
+    }
+    for number in 0..effort.random {
+        let features = target.x.len();
+        let direction =
+            target.noise.normal(Purpose::Starts, target.index, number as u64, 1, features);
+        let length = crate::ball::norm(direction.iter().map(|&v| f64::from(v)));
+        starts.push(Start {
+            name: format!("random {number}"),
+            direction: direction.iter().map(|&v| (f64::from(v) / length) as f32).collect(),
+        });
+    }
+    starts
+}

@@ -1,0 +1,26 @@
+/// Why a point or a setting cannot be judged.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A quantity that the verdict rests on is NaN or infinite.
+    #[error("{0} is not finite")]
+    NotFinite(&'static str),
+    /// A radius that is not a positive number or a quantile.
+    #[error("radius {0:?}: expected a positive number, or q and a probability such as q0.9")]
+    Radius(String),
+    /// A box that is not `none` or an interval.
+    #[error("box {0:?}: expected none, or two numbers such as 0,1")]
+    Box(String),
+    /// The point lies outside the box its perturbations must stay in.
+    #[error("feature {feature} is {value}, outside the box {low},{high}")]
+    OutsideBox {
+        /// Which feature.
+        feature: usize,
+        /// Its value.
+        value: f32,
+        /// Lower end of the box.
+        low: f32,
+        /// Upper end of the box.
+        high: f32,
+    },
+}

@@ -1,0 +1,40 @@
+//! r-robustness of variational autoencoders: how far an input can be pushed before
+//! its reconstruction changes by more than r [C21].
+//!
+//! One file per concept, named as the mathematics names it:
+//!
+//! | module | what |
+//! |---|---|
+//! | [`criterion`] | radii, the verdict "r-robust" |
+//! | [`probability`] | `p_r(x)` by Monte Carlo with exact limits, and of the linearised decoder |
+//! | [`jacobian`] | exact Jacobians and their spectra |
+//! | [`bounds`] | the paper's and the sharp first-order estimates of the margin |
+//! | [`ball`] | where perturbations may go: norm, radius, box |
+//! | [`attack`] | maximum damage, the damage curve, the attacked margin |
+//! | [`degradation`] | what an attack costs in likelihood |
+//! | [`assess`] | all of it for one point |
+//!
+//! The bounds of this crate are first order: *estimates*, not certificates. An
+//! attacked margin is an upper bound on the true margin, as good as the attack.
+//! Nothing here prints, reads files or starts threads.
+//!
+//! [C21]: Camuto, Willetts, Roberts, Holmes, Rainforth, *Towards a Theoretical
+//! Understanding of the Robustness of Variational Autoencoders*, AISTATS 2021.
+
+pub mod assess;
+pub mod attack;
+pub mod ball;
+pub mod bounds;
+pub mod criterion;
+pub mod degradation;
+mod error;
+pub mod jacobian;
+mod model;
+pub mod probability;
+pub mod statistics;
+
+pub use assess::{Assessment, RadiusAssessment, Settings, assess};
+pub use ball::InputBox;
+pub use criterion::Radius;
+pub use error::Error;
+pub use model::{Encoding, Model};

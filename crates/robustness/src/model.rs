@@ -1,0 +1,180 @@
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use vaegis_network::Network;
+use vaegis_vae::{Likelihood, Noise, Posterior, Purpose, Vae};
+
+use crate::Error;
+
+/// Draws per batch when memory allows: larger batches no longer speed up the matrix
+/// products, and their values fall out of the processor's cache.
+const PREFERRED_ROWS: usize = 256;
+
+/// A VAE as the theory sees it: encoder, deterministic decoder `g`, likelihood.
+#[derive(Debug, Clone)]
+pub struct Model {
+    vae: Vae,
+    generator: Network,
+    rows: usize,
+}
+
+/// The posterior of one input on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoding {
+    /// `[latent]`.
+    pub mu: Vec<f32>,
+    /// `[latent]`.
+    pub sigma: Vec<f32>,
+}
+
+impl Model {
+    /// Prepares `vae`; every batch of draws is kept small enough that its values stay
+    /// below `memory` bytes, and never depends on how many draws are asked for.
+    pub fn new(vae: &Vae, memory: usize) -> Self {
+        let generator = vae.generator();
+        // A gradient keeps the values of a pass and the cotangents on their way back.
+        let features = generator.trace_features() + vae.encoder().trace_features();
+        let bytes_per_row = 2 * 4 * features;
+        let rows = (memory / bytes_per_row.max(1)).clamp(1, PREFERRED_ROWS);
+        Self { vae: vae.clone(), generator, rows }
+    }
+
+    /// `x -> (mu, log sigma^2)`.
+    pub fn encoder(&self) -> &Network {
+        self.vae.encoder()
+    }
+
+    /// The deterministic decoder `g`.
+    pub fn generator(&self) -> &Network {
+        &self.generator
+    }
+
+    /// `z ->` natural parameters of `p(x|z)`.
+    pub fn decoder(&self) -> &Network {
+        self.vae.decoder()
+    }
+
+    /// `p(x|z)`.
+    pub fn likelihood(&self) -> Likelihood {
+        self.vae.likelihood()
+    }
+
+    /// Dimensions of the latent space.
+    pub fn latent(&self) -> usize {
+        self.vae.latent()
+    }
+
+    /// Features of an input.
+    pub fn features(&self) -> usize {
+        self.vae.encoder().input_features()
+    }
+
+    /// Most rows that are evaluated at once.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The device everything runs on.
+    pub fn device(&self) -> Device {
+        self.vae.encoder().device()
+    }
+
+    /// Host values as `[rows, columns]` on the device.
+    pub(crate) fn tensor(&self, values: Vec<f32>, columns: usize) -> Tensor<2> {
+        let rows = values.len() / columns;
+        Tensor::from_data(TensorData::new(values, [rows, columns]), &self.device())
+    }
+
+    /// The posterior of a batch, `x`: `[rows, features]`.
+    pub fn encode(&self, x: Tensor<2>) -> Posterior {
+        self.vae.encode(x)
+    }
+
+    /// The posterior of one input.
+    ///
+    /// # Errors
+    /// If a mean or standard deviation is not finite, or a standard deviation is 0.
+    pub fn encoding(&self, x: &[f32]) -> Result<Encoding, Error> {
+        let posterior = self.encode(self.tensor(x.to_vec(), x.len()));
+        let sigma = posterior.sigma();
+        let encoding = Encoding { mu: host(posterior.mu), sigma: host(sigma) };
+        if !encoding.mu.iter().all(|value| value.is_finite()) {
+            return Err(Error::NotFinite("the encoder's mu"));
+        }
+        if !encoding.sigma.iter().all(|value| value.is_finite() && *value > 0.0) {
+            return Err(Error::NotFinite("the encoder's log sigma"));
+        }
+        Ok(encoding)
+    }
+
+    /// The mean reconstruction `g(mu)`, `[1, features]`.
+    ///
+    /// # Errors
+    /// If it is not finite.
+    pub fn reconstruct(&self, mu: &[f32]) -> Result<Tensor<2>, Error> {
+        let reconstruction = self.generator.forward(self.tensor(mu.to_vec(), mu.len())).remove(0);
+        if host(reconstruction.clone()).iter().all(|value| value.is_finite()) {
+            Ok(reconstruction)
+        } else {
+            Err(Error::NotFinite("the mean reconstruction"))
+        }
+    }
+
+    /// Latent samples `mu + eta sigma`, `[count, latent]`, of the draws
+    /// `first .. first + count`.
+    pub(crate) fn sample(
+        &self,
+        encoding: &Encoding,
+        draws: Draws<'_>,
+        first: u64,
+        count: usize,
+    ) -> Tensor<2> {
+        let latent = self.latent();
+        let mut values = draws.noise.normal(draws.purpose, draws.index, first, count, latent);
+        for row in values.chunks_mut(latent) {
+            for ((value, mu), sigma) in row.iter_mut().zip(&encoding.mu).zip(&encoding.sigma) {
+                *value = mu + *value * sigma;
+            }
+        }
+        self.tensor(values, latent)
+    }
+
+    /// `|g(z) - reference|_2` for each row of z.
+    ///
+    /// # Shapes
+    /// `z`: `[rows, latent]`, `reference`: `[1, features]`.
+    pub(crate) fn distances(&self, z: Tensor<2>, reference: &Tensor<2>) -> Vec<f32> {
+        let change = self.generator.forward(z).remove(0) - reference.clone();
+        host(change.square().sum_dim(1).sqrt())
+    }
+
+    /// Visits `|Delta|` for the draws `first .. first + count` of a posterior, batch by batch.
+    pub(crate) fn for_each_damage(
+        &self,
+        encoding: &Encoding,
+        reference: &Tensor<2>,
+        draws: Draws<'_>,
+        range: std::ops::Range<u64>,
+        mut visit: impl FnMut(&[f32]),
+    ) {
+        let mut first = range.start;
+        while first < range.end {
+            let count = (range.end - first).min(self.rows as u64) as usize;
+            let z = self.sample(encoding, draws, first, count);
+            visit(&self.distances(z, reference));
+            first += count as u64;
+        }
+    }
+}
+
+/// A stream of noise: which draws, short of their numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draws<'a> {
+    pub noise: &'a Noise,
+    pub purpose: Purpose,
+    pub index: u64,
+}
+
+/// The values of a tensor, row-major, on the host.
+pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = tensor.into_data().convert_dtype(DType::F32);
+    data.try_to_vec::<f32>().expect("converted to f32 just above")
+}

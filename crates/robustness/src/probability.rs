@@ -1,0 +1,98 @@
+//! `p_r(x) = P(|Delta(x)| <= r)`: by Monte Carlo with exact confidence limits, and in
+//! closed form for the linearised decoder.
+
+use burn::tensor::Tensor;
+use vaegis_vae::{Noise, Purpose};
+
+use crate::criterion::quantile;
+use crate::jacobian::Matrix;
+use crate::model::Draws;
+use crate::statistics::{GeneralisedChiSquare, Proportion};
+use crate::{Encoding, Error, Model, Radius};
+
+/// Most draws that choosing a quantile radius takes: they are held in memory.
+const SELECTION_DRAWS: u64 = 8_192;
+
+/// The radius each request means at a point. Quantiles come from draws of their own,
+/// so that estimates at the radius are not biased by its choice.
+///
+/// # Errors
+/// If a damage is not finite, or a quantile is 0 (a decoder that ignores its input).
+pub fn radii(
+    model: &Model,
+    noise: &Noise,
+    index: u64,
+    encoding: &Encoding,
+    reference: &Tensor<2>,
+    requests: &[Radius],
+) -> Result<Vec<f64>, Error> {
+    let mut damages = vec![];
+    if requests.iter().any(|request| matches!(request, Radius::Quantile(_))) {
+        let draws = Draws { noise, purpose: Purpose::Selection, index };
+        model.for_each_damage(encoding, reference, draws, 0..SELECTION_DRAWS, |batch| {
+            damages.extend_from_slice(batch);
+        });
+        if !damages.iter().all(|damage| damage.is_finite()) {
+            return Err(Error::NotFinite("a sampled reconstruction"));
+        }
+    }
+    let radius = |request: &Radius| match request {
+        Radius::Absolute(r) => Ok(*r),
+        Radius::Quantile(level) => match quantile(&mut damages, *level) {
+            r if r > 0.0 => Ok(r),
+            _ => Err(Error::NotFinite("the relative scale of a quantile radius of 0")),
+        },
+    };
+    requests.iter().map(radius).collect()
+}
+
+/// Monte Carlo estimates of `P(|Delta| <= r)` under a posterior, for several radii from
+/// the same `draws` draws.
+///
+/// # Errors
+/// If a damage is not finite: NaN is never robust.
+#[allow(clippy::too_many_arguments)]
+pub fn within(
+    model: &Model,
+    noise: &Noise,
+    purpose: Purpose,
+    index: u64,
+    encoding: &Encoding,
+    reference: &Tensor<2>,
+    radii: &[f64],
+    range: std::ops::Range<u64>,
+) -> Result<Vec<Proportion>, Error> {
+    let draws = Draws { noise, purpose, index };
+    let mut counts = vec![0u64; radii.len()];
+    let mut finite = true;
+    let total = range.end - range.start;
+    model.for_each_damage(encoding, reference, draws, range, |batch| {
+        for &damage in batch {
+            finite &= damage.is_finite();
+            for (count, r) in counts.iter_mut().zip(radii) {
+                *count += u64::from(f64::from(damage) <= *r);
+            }
+        }
+    });
+    if !finite {
+        return Err(Error::NotFinite("a sampled reconstruction"));
+    }
+    Ok(counts.into_iter().map(|count| Proportion::new(count, total)).collect())
+}
+
+/// The distribution of `|Jg Sigma^(1/2) eta|^2`: `|Delta(x)|^2` for the decoder
+/// linearised at `mu`, with weights the eigenvalues of `Sigma^(1/2) Jg' Jg Sigma^(1/2)`.
+///
+/// `decoder_gram` is `Jg' Jg`, `[latent, latent]`.
+///
+/// # Errors
+/// If an eigenvalue is not finite.
+pub fn linearised(decoder_gram: &Matrix, sigma: &[f32]) -> Result<GeneralisedChiSquare, Error> {
+    let latent = sigma.len();
+    let scaled = Matrix::from_fn(latent, latent, |i, j| {
+        f64::from(sigma[i]) * decoder_gram[(i, j)] * f64::from(sigma[j])
+    });
+    // Rounding can leave eigenvalues of a singular matrix slightly negative.
+    let weights = scaled.symmetric_eigenvalues().iter().map(|weight| weight.max(0.0)).collect();
+    GeneralisedChiSquare::central(weights).map_err(|_| Error::NotFinite("the decoder's Jacobian"))
+}

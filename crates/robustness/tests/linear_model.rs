@@ -1,0 +1,261 @@
+//! With a linear encoder, a constant sigma and a decoder that is an isometry times a
+//! factor, every quantity has a closed form: the program must agree with it.
+
+use burn::tensor::Device;
+use statrs::distribution::{ChiSquared, ContinuousCDF};
+use vaegis_network::ops::{Initialiser, LinearConfig, OperatorConfig};
+use vaegis_network::{Network, NetworkBuilder, Weights};
+use vaegis_robustness::assess::{Attacked, assess};
+use vaegis_robustness::attack::Effort;
+use vaegis_robustness::statistics::{GeneralisedChiSquare, normal_quantile};
+use vaegis_robustness::{InputBox, Model, Radius, Settings};
+use vaegis_vae::{Likelihood, Noise, Vae};
+
+const FEATURES: usize = 12;
+const LATENT: usize = 3;
+
+/// `mu = x A`, `sigma` constant, `g(z) = scale * z` in the first coordinates.
+struct Linear {
+    a: Vec<f32>, // [FEATURES, LATENT]
+    sigma: f32,
+    scale: f32,
+}
+
+impl Linear {
+    fn new(salt: u32) -> Self {
+        let entry =
+            |k: usize| ((k as u32 * 2_654_435_761 + salt * 40_503) % 1_000) as f32 / 500.0 - 1.0;
+        Self { a: (0..FEATURES * LATENT).map(entry).collect(), sigma: 0.4, scale: 1.7 }
+    }
+
+    fn vae(&self) -> Vae {
+        let linear = |inputs, outputs| OperatorConfig::Linear(LinearConfig { inputs, outputs });
+        let mut encoder = NetworkBuilder::new(vec![FEATURES]);
+        let mean = encoder.push(linear(FEATURES, LATENT), &[0]);
+        let spread = encoder.push(linear(FEATURES, LATENT), &[0]);
+        let encoder = build(encoder, &[mean, spread]);
+        let mut decoder = NetworkBuilder::new(vec![LATENT]);
+        let output = decoder.push(linear(LATENT, FEATURES), &[0]);
+        let decoder = build(decoder, &[output]);
+        let mut weights = Weights::default();
+        weights.insert("encoder.0.weight", vec![FEATURES, LATENT], self.a.clone());
+        weights.insert("encoder.0.bias", vec![LATENT], vec![0.1; LATENT]);
+        weights.insert("encoder.1.weight", vec![FEATURES, LATENT], vec![0.0; FEATURES * LATENT]);
+        weights.insert("encoder.1.bias", vec![LATENT], vec![2.0 * self.sigma.ln(); LATENT]);
+        let embed = |k: usize| if k / FEATURES == k % FEATURES { self.scale } else { 0.0 };
+        weights.insert(
+            "decoder.0.weight",
+            vec![LATENT, FEATURES],
+            (0..LATENT * FEATURES).map(embed).collect(),
+        );
+        weights.insert("decoder.0.bias", vec![FEATURES], vec![0.2; FEATURES]);
+        let vae = Vae::new(encoder, decoder, Likelihood::Gaussian { sigma: 0.5 }).unwrap();
+        vae.with_weights(&weights, "closed form".as_ref()).unwrap()
+    }
+
+    /// `|A'|_2` and `|A|_F` by power iteration in f64, long enough to be exact.
+    fn norms(&self) -> (f64, f64) {
+        let a = |i: usize, j: usize| f64::from(self.a[i * LATENT + j]);
+        let mut v = [1.0; LATENT];
+        let mut square = 0.0;
+        for _ in 0..5_000 {
+            let image: Vec<f64> =
+                (0..FEATURES).map(|i| (0..LATENT).map(|j| a(i, j) * v[j]).sum()).collect();
+            let back: Vec<f64> =
+                (0..LATENT).map(|j| (0..FEATURES).map(|i| a(i, j) * image[i]).sum()).collect();
+            square = back.iter().map(|b| b * b).sum::<f64>().sqrt();
+            for j in 0..LATENT {
+                v[j] = back[j] / square;
+            }
+        }
+        let frobenius = self.a.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+        (square.sqrt(), frobenius)
+    }
+
+    /// `P(|Delta(x)| <= r)`: a chi-square probability.
+    fn p(&self, r: f64) -> f64 {
+        let unit = f64::from(self.scale * self.sigma);
+        ChiSquared::new(LATENT as f64).unwrap().cdf((r / unit).powi(2))
+    }
+
+    /// The margin: the smallest d with `P(|scale (A'd + sigma eta)| <= r) = 1/2`.
+    fn margin(&self, r: f64) -> f64 {
+        let unit = f64::from(self.scale * self.sigma);
+        let spectral = self.norms().0;
+        let p = |d: f64| {
+            let mut shift = vec![0.0; LATENT];
+            shift[0] = spectral * d / f64::from(self.sigma);
+            GeneralisedChiSquare::new(vec![1.0; LATENT], shift).unwrap().cdf((r / unit).powi(2))
+        };
+        let (mut low, mut high) = (0.0, 100.0);
+        for _ in 0..200 {
+            let middle = 0.5 * (low + high);
+            if p(middle) > 0.5 { low = middle } else { high = middle }
+        }
+        low
+    }
+}
+
+fn build(builder: NetworkBuilder, outputs: &[usize]) -> Network {
+    builder.finish(outputs, &mut Initialiser::new(0), &Device::flex()).unwrap()
+}
+
+fn settings(radii: &[f64], attack: bool) -> Settings {
+    Settings {
+        radii: radii.iter().map(|&r| Radius::Absolute(r)).collect(),
+        draws: 10_000,
+        alpha: 0.001,
+        bounds: InputBox::None,
+        attack: attack.then(Effort::default),
+    }
+}
+
+fn close(found: f64, exact: f64, tolerance: f64, what: &str) {
+    assert!((found - exact).abs() <= tolerance * exact.abs(), "{what}: {found}, exactly {exact}");
+}
+
+const RADII: [f64; 3] = [1.2, 1.6, 3.0];
+
+#[test]
+fn deterministic_quantities_are_exact() {
+    for salt in 0..4 {
+        let linear = Linear::new(salt);
+        let model = Model::new(&linear.vae(), 1 << 24);
+        let x = vec![0.3; FEATURES];
+        let found = assess(&model, &Noise::new(1), 5, &x, &settings(&RADII, false)).unwrap();
+        let (spectral, frobenius) = linear.norms();
+        let sigma = f64::from(linear.sigma);
+        close(found.sigma_min, sigma, 1e-5, "sigma_min");
+        close(found.sigma_mean, sigma, 1e-5, "sigma_mean");
+        close(found.jacobian_spectral, spectral, 1e-5, "|J|_2");
+        close(found.jacobian_frobenius, frobenius, 1e-5, "|J|_F");
+        close(found.whitened_jacobian_spectral, spectral / sigma, 1e-5, "whitened");
+        for (found, r) in found.radii.iter().zip(RADII) {
+            // The decoder is linear, so its linearisation is exact.
+            close(found.p_linear, linear.p(r), 1e-5, "p_linear");
+            let unit = f64::from(linear.scale * linear.sigma);
+            let markov = (1.0 - LATENT as f64 * unit * unit / (r * r)).max(0.0);
+            assert!((found.p_markov - markov).abs() < 1e-5);
+            let limit = found.p.lower_limit(0.001);
+            close(
+                found.bound_paper_limit,
+                sigma * normal_quantile(limit) / frobenius,
+                1e-5,
+                "paper",
+            );
+            close(
+                found.bound_sharp_limit,
+                sigma * normal_quantile(limit) / spectral,
+                1e-5,
+                "sharp",
+            );
+            assert!(found.bound_paper_limit <= found.bound_sharp_limit);
+            // First-order bounds are exact lower bounds here: nothing is curved.
+            assert!(found.bound_sharp_limit <= linear.margin(r));
+        }
+    }
+}
+
+#[test]
+fn intervals_cover_as_often_as_they_claim() {
+    // Many seeds at a large alpha, so that misses occur and can be counted.
+    let linear = Linear::new(0);
+    let model = Model::new(&linear.vae(), 1 << 24);
+    let (seeds, alpha) = (1_000u64, 0.1);
+    let settings = Settings { draws: 400, alpha, ..settings(&RADII, false) };
+    let mut misses = [[0u32; 2]; RADII.len()];
+    for seed in 0..seeds {
+        let found = assess(&model, &Noise::new(seed), 3, &[0.0; FEATURES], &settings).unwrap();
+        for (slot, (found, r)) in found.radii.iter().zip(RADII).enumerate() {
+            let exact = linear.p(r);
+            let (low, high) = found.p.interval(alpha);
+            misses[slot][0] += u32::from(!(low..=high).contains(&exact));
+            misses[slot][1] += u32::from(found.p.lower_limit(alpha) > exact);
+        }
+    }
+    // At most alpha of them, plus four standard errors; and not absurdly few either.
+    let most = alpha * seeds as f64 + 4.0 * (seeds as f64 * alpha * (1.0 - alpha)).sqrt();
+    for counts in misses {
+        assert!(counts.iter().all(|&count| f64::from(count) <= most), "{misses:?}");
+    }
+    assert!(misses.iter().flatten().sum::<u32>() > 200, "{misses:?}");
+}
+
+#[test]
+fn attacked_margins_are_the_truth_within_two_percent() {
+    for (salt, bounds) in [
+        (0, InputBox::None),
+        (1, InputBox::None),
+        (2, InputBox::Interval { low: -50.0, high: 50.0 }),
+    ] {
+        let linear = Linear::new(salt);
+        let model = Model::new(&linear.vae(), 1 << 24);
+        let x = vec![0.1; FEATURES];
+        let settings = Settings { bounds, ..settings(&RADII, true) };
+        let found = assess(&model, &Noise::new(2), 9, &x, &settings).unwrap();
+        for (found, r) in found.radii.iter().zip(RADII) {
+            let truth = linear.margin(r);
+            let Attacked::Broken(margin, degradation) = &found.attacked else {
+                panic!("r = {r}: {:?}, true margin {truth}", found.attacked)
+            };
+            assert!(
+                margin.norm >= truth * (1.0 - 1e-5),
+                "r = {r}: {} below the truth {truth}",
+                margin.norm
+            );
+            assert!(margin.norm <= truth * 1.02, "r = {r}: {} far above {truth}", margin.norm);
+            assert!(margin.verdict.below_half(0.001));
+            assert!(*degradation > 0.0);
+        }
+    }
+}
+
+#[test]
+fn a_point_that_is_not_robust_at_rest_has_margin_zero() {
+    let linear = Linear::new(0);
+    let model = Model::new(&linear.vae(), 1 << 24);
+    let found =
+        assess(&model, &Noise::new(2), 9, &[0.0; FEATURES], &settings(&[0.5], true)).unwrap();
+    assert!(linear.p(0.5) < 0.4);
+    assert!(matches!(found.radii[0].attacked, Attacked::AtRest));
+    assert_eq!(found.radii[0].bound_sharp, 0.0);
+}
+
+#[test]
+fn a_radius_beyond_reach_is_not_found_and_not_an_error() {
+    let linear = Linear::new(0);
+    let model = Model::new(&linear.vae(), 1 << 24);
+    let bounds = InputBox::Interval { low: -0.01, high: 0.01 };
+    let settings = Settings { bounds, ..settings(&[3.0], true) };
+    let found = assess(&model, &Noise::new(2), 9, &[0.0; FEATURES], &settings).unwrap();
+    assert!(matches!(found.radii[0].attacked, Attacked::NotFound));
+}
+
+#[test]
+fn nan_is_never_robust() {
+    let linear = Linear::new(0);
+    let model = Model::new(&linear.vae(), 1 << 24);
+    let mut x = vec![0.0; FEATURES];
+    x[3] = f32::NAN;
+    assert!(assess(&model, &Noise::new(1), 0, &x, &settings(&[3.0], true)).is_err());
+    // Weights so large that reconstructions overflow.
+    let huge = Linear { scale: 1e38, ..Linear::new(0) };
+    let model = Model::new(&huge.vae(), 1 << 24);
+    let error =
+        assess(&model, &Noise::new(1), 0, &[1.0; FEATURES], &settings(&[3.0], true)).unwrap_err();
+    assert!(error.to_string().contains("finite"), "{error}");
+}
+
+#[test]
+fn memory_and_batches_change_nothing_but_rounding() {
+    let linear = Linear::new(3);
+    let x = vec![0.2; FEATURES];
+    let assess = |memory| {
+        let model = Model::new(&linear.vae(), memory);
+        assess(&model, &Noise::new(4), 7, &x, &settings(&RADII, false)).unwrap()
+    };
+    let (small, large) = (assess(1), assess(1 << 30));
+    for (a, b) in small.radii.iter().zip(&large.radii) {
+        assert!(a.p.successes().abs_diff(b.p.successes()) <= 1);
+    }
+}

@@ -1,0 +1,25 @@
+//! Variational autoencoders: architectures, likelihoods, objectives and the trainer.
+//!
+//! A [`Vae`] is an encoder `x -> (mu, log sigma^2)`, a decoder `z -> natural
+//! parameters of p(x|z)`, and a [`Likelihood`] that says what those parameters
+//! mean. The deterministic decoder `g(z)` of the theory is the mean of `p(x|z)`:
+//! [`Vae::generator`] is that network, with its whole calculus.
+//!
+//! This crate trains and stores models; attacks and bounds live in
+//! `vaegis-robustness`.
+
+mod architecture;
+mod error;
+mod likelihood;
+mod model;
+mod noise;
+mod objective;
+mod train;
+
+pub use architecture::{Architecture, VaeConfig};
+pub use error::Error;
+pub use likelihood::Likelihood;
+pub use model::{Posterior, Vae};
+pub use noise::{Noise, Purpose};
+pub use objective::{Losses, Objective};
+pub use train::{Checkpoint, EpochReport, Progress, TrainConfig, Trained, train};

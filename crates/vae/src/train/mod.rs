@@ -1,0 +1,287 @@
+//! Training: shuffled mini-batches, Adam, validation, early stopping, checkpoints.
+//!
+//! An epoch is a pure function of the parameters, the optimiser's state and the
+//! epoch's number: the order of rows and the posterior noise are counter-based. So
+//! a run resumed from its last checkpoint ends where an uninterrupted one ends.
+
+mod checkpoint;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use vaegis_data::{Dataset, shuffled, split_validation};
+
+pub use checkpoint::Checkpoint;
+
+use crate::{Error, Losses, Noise, Objective, Purpose, Vae};
+
+/// Rows per batch of a validation pass.
+const VALIDATION_BATCH: usize = 512;
+
+/// How to train. Two runs with the same settings, data and initial parameters end
+/// with the same weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// What to minimise.
+    pub objective: Objective,
+    /// Most epochs to train.
+    pub epochs: usize,
+    /// Rows per step.
+    pub batch_size: usize,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Share of the training rows set aside for validation.
+    pub validation: f64,
+    /// Stop after this many epochs without a better validation loss; 0 never stops early.
+    pub patience: usize,
+    /// Seed of initial weights, orders and noise.
+    pub seed: u64,
+}
+
+impl TrainConfig {
+    /// What cannot work, in words.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.objective.problems();
+        let mut require = |holds: bool, problem: String| {
+            if !holds {
+                problems.push(problem);
+            }
+        };
+        require(self.epochs > 0, "epochs must be at least 1".into());
+        require(self.batch_size > 0, "batch size must be at least 1".into());
+        require(
+            self.learning_rate > 0.0 && self.learning_rate.is_finite(),
+            format!("learning rate must be positive, found {}", self.learning_rate),
+        );
+        require(
+            self.validation > 0.0 && self.validation < 1.0,
+            format!("validation share must lie between 0 and 1, found {}", self.validation),
+        );
+        problems
+    }
+}
+
+/// What one epoch did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochReport {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Averages over the training rows, at the weights each batch saw.
+    pub training: Losses,
+    /// Averages over the validation rows after the epoch, at the final weight of the KL term.
+    pub validation: Losses,
+}
+
+/// What training tells while it runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress {
+    /// A step was taken.
+    Step {
+        /// Counted from 1.
+        epoch: usize,
+        /// Steps done in this epoch.
+        step: usize,
+        /// Steps per epoch.
+        steps: usize,
+        /// The batch's losses.
+        losses: Losses,
+    },
+    /// An epoch ended and its checkpoint is on disk.
+    Epoch(EpochReport),
+}
+
+/// A trained model: the weights of the epoch with the best validation loss.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// The model, ready for inference.
+    pub vae: Vae,
+    /// Every epoch that ran, those before a resume included.
+    pub history: Vec<EpochReport>,
+    /// The epoch whose weights these are.
+    pub best_epoch: usize,
+    /// Whether `progress` asked to stop before the end; run again to resume.
+    pub interrupted: bool,
+}
+
+/// Trains `vae` on the training rows of `dataset`.
+///
+/// With a `folder`, every epoch ends with a checkpoint there, and a checkpoint of the
+/// same settings, data and architecture is resumed.
+///
+/// # Errors
+/// Lists settings that cannot work; names what does not fit between data and model,
+/// files that cannot be read or written, and the epoch in which the loss diverged.
+pub fn train(
+    vae: Vae,
+    dataset: &Dataset,
+    config: &TrainConfig,
+    folder: Option<&Path>,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Trained, Error> {
+    let problems = config.problems();
+    if !problems.is_empty() {
+        return Err(Error::Config(problems));
+    }
+    check_data(&vae, dataset)?;
+    let (training, validation) = split_validation(dataset.train(), config.validation, config.seed);
+    if training.is_empty() || validation.is_empty() {
+        let rows = dataset.train().len();
+        let reason = format!("{rows} training rows are too few for a validation split");
+        return Err(Error::Data { dataset: dataset.name().to_string(), reason });
+    }
+
+    let vae = numbered(vae);
+    let mut state = match folder {
+        Some(folder) => Checkpoint::resume(folder, &vae, config, dataset)?,
+        None => None,
+    }
+    .unwrap_or_else(|| Checkpoint::start(&vae));
+    let mut model = state.vae.clone().train();
+    let mut optimiser = adam();
+    if let Some(record) = state.optimiser.take() {
+        optimiser = optimiser.load_record(record);
+    }
+
+    let mut interrupted = false;
+    while !interrupted && state.history.len() < config.epochs && !state.is_stale(config) {
+        let epoch = state.history.len() + 1;
+        let outcome =
+            run_epoch(model, &mut optimiser, dataset, &training, config, epoch, progress)?;
+        let Some((trained, losses)) = outcome else {
+            interrupted = true;
+            break;
+        };
+        model = trained;
+        state.vae = model.valid();
+        let validated = validate(&state.vae, dataset, &validation, config);
+        if !validated.total.is_finite() {
+            return Err(Error::Diverged { epoch, loss: validated.total });
+        }
+        let report = EpochReport { epoch, training: losses, validation: validated };
+        state.record(report, config.objective);
+        if let Some(folder) = folder {
+            state.save(folder, &optimiser, config, dataset)?;
+        }
+        interrupted = progress(Progress::Epoch(report)).is_break();
+    }
+    Ok(Trained {
+        vae: state.best,
+        history: state.history,
+        best_epoch: state.best_epoch,
+        interrupted,
+    })
+}
+
+/// One pass over the training rows; `None` if `progress` asked to stop.
+fn run_epoch(
+    mut model: Vae,
+    optimiser: &mut ModuleOptimizer,
+    dataset: &Dataset,
+    rows: &[usize],
+    config: &TrainConfig,
+    epoch: usize,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Option<(Vae, Losses)>, Error> {
+    let device = model.encoder().device().autodiff();
+    let noise = Noise::new(config.seed);
+    let order = shuffled(rows.iter().copied(), config.seed, epoch as u64);
+    let steps = order.len().div_ceil(config.batch_size);
+    let mut sum = Losses::default();
+    for (step, batch) in order.chunks(config.batch_size).enumerate() {
+        let draws = (step * config.batch_size) as u64;
+        let (x, eta) =
+            inputs(&noise, Purpose::Training, epoch as u64, draws, dataset, batch, &model, &device);
+        let beta = config.objective.beta_at((epoch - 1) as f64 + step as f64 / steps as f64);
+        let loss = config.objective.loss(&model, x, eta, beta);
+        let losses = loss.terms();
+        if !losses.total.is_finite() {
+            return Err(Error::Diverged { epoch, loss: losses.total });
+        }
+        sum.add(losses, batch.len());
+        let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
+        model = optimiser.step(config.learning_rate, model, gradients);
+        let report = Progress::Step { epoch, step: step + 1, steps, losses };
+        if progress(report).is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(Some((model, sum.averaged(order.len()))))
+}
+
+/// Losses over the validation rows, with noise that is the same in every epoch and
+/// the final weight of the KL term, so that epochs can be compared.
+fn validate(vae: &Vae, dataset: &Dataset, rows: &[usize], config: &TrainConfig) -> Losses {
+    let device = vae.encoder().device();
+    let noise = Noise::new(config.seed);
+    let beta = config.objective.beta_at(f64::INFINITY);
+    let mut sum = Losses::default();
+    for (position, batch) in rows.chunks(VALIDATION_BATCH).enumerate() {
+        let draws = (position * VALIDATION_BATCH) as u64;
+        let (x, eta) = inputs(&noise, Purpose::Validation, 0, draws, dataset, batch, vae, &device);
+        sum.add(config.objective.loss(vae, x, eta, beta).terms(), batch.len());
+    }
+    sum.averaged(rows.len())
+}
+
+/// A batch of data and its posterior noise.
+#[allow(clippy::too_many_arguments)]
+fn inputs(
+    noise: &Noise,
+    purpose: Purpose,
+    index: u64,
+    first: u64,
+    dataset: &Dataset,
+    rows: &[usize],
+    vae: &Vae,
+    device: &Device,
+) -> (Tensor<2>, Tensor<2>) {
+    let x = TensorData::new(dataset.rows(rows), [rows.len(), dataset.features()]);
+    let latent = vae.latent();
+    let eta = noise.normal(purpose, index, first, rows.len(), latent);
+    let eta = TensorData::new(eta, [rows.len(), latent]);
+    (Tensor::from_data(x, device), Tensor::from_data(eta, device))
+}
+
+fn adam() -> ModuleOptimizer {
+    // PyTorch's epsilon; Burn's default of 1e-5 is slower on small gradients.
+    AdamConfig::new().with_epsilon(1e-8).init()
+}
+
+fn check_data(vae: &Vae, dataset: &Dataset) -> Result<(), Error> {
+    let fail = |reason| Err(Error::Data { dataset: dataset.name().to_string(), reason });
+    if vae.input_shape() != dataset.shape() {
+        return fail(format!(
+            "rows have shape {:?}, the model takes {:?}",
+            dataset.shape(),
+            vae.input_shape()
+        ));
+    }
+    if vae.likelihood().needs_unit_interval() && dataset.value_range() != Some((0.0, 1.0)) {
+        for row in dataset.train() {
+            if let Some(value) = dataset.row(row).iter().find(|value| !(0.0..=1.0).contains(*value))
+            {
+                return fail(format!(
+                    "row {row} holds {value}; this likelihood needs values in [0, 1]"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `vae` with parameters numbered in order, so that a checkpointed optimiser finds
+/// its parameters again.
+fn numbered(vae: Vae) -> Vae {
+    struct Number(u64);
+    impl ModuleMapper for Number {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            self.0 += 1;
+            Param::initialized(ParamId::from(self.0), param.into_value()).set_require_grad(true)
+        }
+    }
+    vae.map(&mut Number(0))
+}

@@ -1,0 +1,61 @@
+//! Development tasks, so that no one needs to remember a command line.
+
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+
+#[derive(Debug, Parser)]
+#[command(about = "Development tasks of vaegis")]
+enum Task {
+    /// Run all tests (optimised: they are numerical), and the slow studies with --slow
+    Test {
+        /// Also run the studies that take minutes
+        #[arg(long)]
+        slow: bool,
+    },
+    /// Check formatting, lints and documentation
+    Check,
+    /// Run the benches; arguments after -- select them
+    Bench {
+        /// Passed on to criterion
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Task::parse() {
+        Task::Test { slow } => {
+            let mut arguments = vec!["test", "--release", "--workspace"];
+            if slow {
+                arguments.extend(["--", "--include-ignored"]);
+            }
+            cargo(&arguments, &[])
+        }
+        Task::Check => {
+            cargo(&["fmt", "--all", "--check"], &[])?;
+            let lint =
+                ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
+            cargo(&lint, &[])?;
+            let document =
+                ["doc", "--release", "--workspace", "--no-deps", "--document-private-items"];
+            cargo(&document, &[("RUSTDOCFLAGS", "-D warnings")])
+        }
+        Task::Bench { arguments } => {
+            let mut all = vec!["bench", "--workspace", "--benches", "--"];
+            all.extend(arguments.iter().map(String::as_str));
+            cargo(&all, &[])
+        }
+    }
+}
+
+/// Runs cargo, shows what it prints, and fails if it does.
+fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(arguments).envs(environment.iter().copied());
+    let status = command.status().context("cargo could not be started")?;
+    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
+    Ok(())
+}
