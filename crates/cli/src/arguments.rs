@@ -8,13 +8,13 @@ use vaegis_robustness::{InputBox, Radius};
 /// changes by more than r?
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Train two small VAEs on embedded MNIST, audit both, and write a report
     Demo(DemoOptions),
     /// Train a VAE
@@ -31,38 +31,38 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct DemoOptions {
+pub(crate) struct DemoOptions {
     /// Folder for models, audits and the report
     #[arg(long, default_value = "vaegis-demo")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Points to audit: a count, a range such as 8000..8050, or a list
     #[arg(long, default_value = "40")]
-    pub points: Selection,
+    pub(crate) points: Selection,
     #[command(flatten)]
-    pub machine: Machine,
+    pub(crate) machine: Machine,
 }
 
 /// What the machine may be used for. Changes no result.
 #[derive(Debug, Clone, Args)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// Threads to use [default: all]
     #[arg(long)]
-    pub threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
     /// Memory for batches of draws, for example 512MiB or 2GiB
     #[arg(long, default_value = "512MiB", value_parser = parse_memory)]
-    pub memory: usize,
+    pub(crate) memory: usize,
 }
 
 impl Machine {
     /// Threads to use.
-    pub fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         let all = || std::thread::available_parallelism().map_or(1, usize::from);
         self.threads.unwrap_or_else(all)
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ObjectiveName {
+pub(crate) enum ObjectiveName {
     /// The evidence lower bound
     Elbo,
     /// The ELBO with the KL term weighted by --beta
@@ -70,7 +70,7 @@ pub enum ObjectiveName {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ArchitectureName {
+pub(crate) enum ArchitectureName {
     /// Fully connected layers
     Mlp,
     /// Convolutions of kernel 4 and stride 2
@@ -78,14 +78,14 @@ pub enum ArchitectureName {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LikelihoodName {
+pub(crate) enum LikelihoodName {
     Bernoulli,
     ContinuousBernoulli,
     Gaussian,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ActivationName {
+pub(crate) enum ActivationName {
     Relu,
     LeakyRelu,
     Elu,
@@ -97,120 +97,120 @@ pub enum ActivationName {
 }
 
 #[derive(Debug, Args)]
-pub struct TrainOptions {
+pub(crate) struct TrainOptions {
     /// Data: mnist, fashion-mnist, or the path of an IDX file
     #[arg(long)]
-    pub data: String,
+    pub(crate) data: String,
     /// Folder for the model; an interrupted run there is resumed
     #[arg(long)]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
     /// What to minimise
     #[arg(long, value_enum, default_value = "beta-vae")]
-    pub objective: ObjectiveName,
+    pub(crate) objective: ObjectiveName,
     /// Weight of the KL term (beta-vae)
     #[arg(long, default_value_t = 1.0)]
-    pub beta: f64,
+    pub(crate) beta: f64,
     /// Epochs over which that weight rises from 0
     #[arg(long, default_value_t = 0)]
-    pub warm_up: usize,
+    pub(crate) warm_up: usize,
     /// Encoder and decoder
     #[arg(long, value_enum, default_value = "mlp")]
-    pub architecture: ArchitectureName,
+    pub(crate) architecture: ArchitectureName,
     /// Widths of the hidden layers, from the input to the latent side (conv: one)
     #[arg(long, value_delimiter = ',', default_value = "400,400")]
-    pub hidden: Vec<usize>,
+    pub(crate) hidden: Vec<usize>,
     /// Channels of the convolutions, from the input to the latent side
     #[arg(long, value_delimiter = ',', default_value = "32,64")]
-    pub channels: Vec<usize>,
+    pub(crate) channels: Vec<usize>,
     /// Between layers
     #[arg(long, value_enum, default_value = "relu")]
-    pub activation: ActivationName,
+    pub(crate) activation: ActivationName,
     /// Dimensions of the latent space
     #[arg(long, default_value_t = 10)]
-    pub latent: usize,
+    pub(crate) latent: usize,
     /// p(x|z)
     #[arg(long, value_enum, default_value = "bernoulli")]
-    pub likelihood: LikelihoodName,
+    pub(crate) likelihood: LikelihoodName,
     /// Standard deviation of a Gaussian likelihood
     #[arg(long, default_value_t = 0.1)]
-    pub likelihood_sigma: f64,
+    pub(crate) likelihood_sigma: f64,
     /// Most epochs to train
     #[arg(long, default_value_t = 50)]
-    pub epochs: usize,
+    pub(crate) epochs: usize,
     /// Rows per step
     #[arg(long, default_value_t = 128)]
-    pub batch_size: usize,
+    pub(crate) batch_size: usize,
     /// Adam's step size
     #[arg(long, default_value_t = 1e-3)]
-    pub learning_rate: f64,
+    pub(crate) learning_rate: f64,
     /// Share of the training rows set aside for validation
     #[arg(long, default_value_t = 0.1)]
-    pub validation: f64,
+    pub(crate) validation: f64,
     /// Stop after this many epochs without improvement; 0 never stops early
     #[arg(long, default_value_t = 8)]
-    pub patience: usize,
+    pub(crate) patience: usize,
     /// Seed of initial weights, orders and noise
     #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Threads to use [default: all]
     #[arg(long)]
-    pub threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
 }
 
 #[derive(Debug, Args)]
-pub struct AuditOptions {
+pub(crate) struct AuditOptions {
     /// Folder of a model that vaegis trained
-    pub model: PathBuf,
+    pub(crate) model: PathBuf,
     /// Data: mnist, fashion-mnist, or the path of an IDX file
     #[arg(long)]
-    pub data: String,
+    pub(crate) data: String,
     /// Folder for the results; an interrupted audit there is resumed
     #[arg(long)]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Points: a count of test rows, a range such as 8000..8050, a list, or train, test, all
     #[arg(long, default_value = "100")]
-    pub points: Selection,
+    pub(crate) points: Selection,
     /// Radii in reconstruction space: numbers, quantiles of |Delta(x)| such as q0.9, or
     /// auto (q0.9)
     #[arg(long, value_delimiter = ',', default_value = "auto", allow_hyphen_values = true)]
-    pub r: Vec<Radius>,
+    pub(crate) r: Vec<Radius>,
     /// Monte Carlo draws per point
     #[arg(long, default_value_t = 10_000)]
-    pub draws: u64,
+    pub(crate) draws: u64,
     /// Error probability of limits and verdicts
     #[arg(long, default_value_t = 0.001)]
-    pub alpha: f64,
+    pub(crate) alpha: f64,
     /// Box of perturbed inputs: none, or two numbers such as 0,1 [default: the range of
     /// the data's pixel format, else none]
     #[arg(long = "box", value_name = "BOX", allow_hyphen_values = true)]
-    pub bounds: Option<InputBox>,
+    pub(crate) bounds: Option<InputBox>,
     /// Seed of all noise
     #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Name of the model in the results [default: the name of its folder]
     #[arg(long)]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Only probabilities and first-order estimates
     #[arg(long)]
-    pub no_attack: bool,
+    pub(crate) no_attack: bool,
     /// Assess points again that failed in an earlier run
     #[arg(long)]
-    pub retry_failed: bool,
+    pub(crate) retry_failed: bool,
     /// Print the summary as JSON instead of a table
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
     #[command(flatten)]
-    pub machine: Machine,
+    pub(crate) machine: Machine,
 }
 
 #[derive(Debug, Args)]
-pub struct ReportOptions {
+pub(crate) struct ReportOptions {
     /// Audit folders; the first is what the others are compared with
     #[arg(required = true)]
-    pub audits: Vec<PathBuf>,
+    pub(crate) audits: Vec<PathBuf>,
     /// The HTML file to write
     #[arg(long, default_value = "report.html")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
 }
 
 /// `512MiB`, `2GiB`, `1000000`.

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use vaegis_vae::Error as VaeError;
 
 /// Prints an error once, with its cause and a hint, and says "could not run".
-pub fn report(error: &anyhow::Error) -> ExitCode {
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(io) = error.root_cause().downcast_ref::<std::io::Error>() {
         // Whoever read our output has seen enough.
         if io.kind() == std::io::ErrorKind::BrokenPipe {

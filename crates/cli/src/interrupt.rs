@@ -6,7 +6,7 @@ static INSTALLED: OnceLock<()> = OnceLock::new();
 
 /// A flag that Ctrl-C (or SIGTERM) sets, so that long work can end in order; a second
 /// one ends the process at once.
-pub fn flag() -> &'static AtomicBool {
+pub(crate) fn flag() -> &'static AtomicBool {
     INSTALLED.get_or_init(|| {
         let handler = || {
             if STOP.swap(true, Ordering::Relaxed) {

@@ -16,6 +16,11 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
+/// The system allocator gives tensors back to the kernel and fetches them again, page
+/// by page, a thousand times a second.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.command {

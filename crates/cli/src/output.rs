@@ -1,19 +1,19 @@
 use std::io::Write;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use vaegis_audit::schema::{Quantiles, RadiusSummary, Summary};
 
 /// Writes a line to stdout; a closed pipe is an error that ends the program quietly.
-pub fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{text}")?;
     Ok(())
 }
 
 /// The comparison of audits: one column per model and radius.
-pub fn comparison(summaries: &[Summary]) -> String {
+pub(crate) fn comparison(summaries: &[Summary]) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(UTF8_BORDERS_ONLY);
     let columns: Vec<(&Summary, &RadiusSummary)> = summaries
         .iter()
         .flat_map(|summary| summary.radii.iter().map(move |radius| (summary, radius)))
@@ -54,7 +54,7 @@ pub fn comparison(summaries: &[Summary]) -> String {
 }
 
 /// What the table cannot say: failed points, and breaks of the first-order bounds.
-pub fn remarks(summary: &Summary) -> Vec<String> {
+pub(crate) fn remarks(summary: &Summary) -> Vec<String> {
     let mut remarks = vec![];
     if summary.failed > 0 {
         remarks.push(format!(

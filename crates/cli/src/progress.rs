@@ -3,7 +3,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar on stderr with a rate and the time left; nothing where stderr is no terminal.
-pub fn bar(total: usize, unit: &str) -> ProgressBar {
+pub(crate) fn bar(total: usize, unit: &str) -> ProgressBar {
     let template =
         format!("{{msg:24}} [{{bar:28}}] {{pos}}/{{len}} {unit}  {{per_sec}}  {{eta}} left");
     let style = ProgressStyle::with_template(&template)

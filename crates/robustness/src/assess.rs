@@ -4,12 +4,12 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use vaegis_vae::{Noise, Purpose};
 
-use crate::attack::{AttackedMargin, DamageCurve, Effort, Target};
+use crate::attack::{AttackedMargin, DamageCurve, Effort};
 use crate::degradation::{expected_log_likelihood, relative};
 use crate::jacobian::Jacobians;
 use crate::model::{Draws, host};
 use crate::statistics::Proportion;
-use crate::{Encoding, Error, InputBox, Model, Radius, bounds, probability};
+use crate::{Encoding, Error, InputBox, Model, Radius, Target, bounds, probability};
 
 /// What to assess.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,17 +101,10 @@ pub fn assess(
     let encoding = model.encoding(x)?;
     let reference = model.reconstruct(&encoding.mu)?;
     let jacobians = Jacobians::at(model, x, &encoding)?;
-    let radii = probability::radii(model, noise, index, &encoding, &reference, &settings.radii)?;
-    let estimates = probability::within(
-        model,
-        noise,
-        Purpose::Estimation,
-        index,
-        &encoding,
-        &reference,
-        &radii,
-        0..settings.draws,
-    )?;
+    let target = Target { model, x, reference: &reference, noise, index, bounds: settings.bounds };
+    let radii = probability::radii(target, &encoding, &settings.radii)?;
+    let estimates =
+        probability::within(target, Purpose::Estimation, &encoding, &radii, 0..settings.draws)?;
     let linearised = probability::linearised(&jacobians.decoder_gram, &encoding.sigma)?;
 
     let sigmas = encoding.sigma.iter().map(|&sigma| f64::from(sigma));
@@ -120,7 +113,6 @@ pub fn assess(
     let frobenius = jacobians.encoder.frobenius();
     let whitened = jacobians.whitened.spectral();
 
-    let target = Target { model, x, reference: &reference, noise, index, bounds: settings.bounds };
     let mut attacks = Attacks::new(target, &encoding, settings);
     let mut assessed = Vec::with_capacity(radii.len());
     for (slot, (&r, &p)) in radii.iter().zip(&estimates).enumerate() {

@@ -32,9 +32,11 @@ pub mod jacobian;
 mod model;
 pub mod probability;
 pub mod statistics;
+mod target;
 
 pub use assess::{Assessment, RadiusAssessment, Settings, assess};
 pub use ball::InputBox;
 pub use criterion::Radius;
 pub use error::Error;
 pub use model::{Encoding, Model};
+pub use target::Target;

@@ -1,14 +1,13 @@
 //! `p_r(x) = P(|Delta(x)| <= r)`: by Monte Carlo with exact confidence limits, and in
 //! closed form for the linearised decoder.
 
-use burn::tensor::Tensor;
-use vaegis_vae::{Noise, Purpose};
+use vaegis_vae::Purpose;
 
 use crate::criterion::quantile;
 use crate::jacobian::Matrix;
 use crate::model::Draws;
 use crate::statistics::{GeneralisedChiSquare, Proportion};
-use crate::{Encoding, Error, Model, Radius};
+use crate::{Encoding, Error, Radius, Target};
 
 /// Most draws that choosing a quantile radius takes: they are held in memory.
 const SELECTION_DRAWS: u64 = 8_192;
@@ -19,19 +18,22 @@ const SELECTION_DRAWS: u64 = 8_192;
 /// # Errors
 /// If a damage is not finite, or a quantile is 0 (a decoder that ignores its input).
 pub fn radii(
-    model: &Model,
-    noise: &Noise,
-    index: u64,
+    target: Target<'_>,
     encoding: &Encoding,
-    reference: &Tensor<2>,
     requests: &[Radius],
 ) -> Result<Vec<f64>, Error> {
     let mut damages = vec![];
     if requests.iter().any(|request| matches!(request, Radius::Quantile(_))) {
-        let draws = Draws { noise, purpose: Purpose::Selection, index };
-        model.for_each_damage(encoding, reference, draws, 0..SELECTION_DRAWS, |batch| {
-            damages.extend_from_slice(batch);
-        });
+        let draws = Draws { noise: target.noise, purpose: Purpose::Selection, index: target.index };
+        target.model.for_each_damage(
+            encoding,
+            target.reference,
+            draws,
+            0..SELECTION_DRAWS,
+            |batch| {
+                damages.extend_from_slice(batch);
+            },
+        );
         if !damages.iter().all(|damage| damage.is_finite()) {
             return Err(Error::NotFinite("a sampled reconstruction"));
         }
@@ -47,26 +49,22 @@ pub fn radii(
 }
 
 /// Monte Carlo estimates of `P(|Delta| <= r)` under a posterior, for several radii from
-/// the same `draws` draws.
+/// the same draws, those numbered `range`.
 ///
 /// # Errors
 /// If a damage is not finite: NaN is never robust.
-#[allow(clippy::too_many_arguments)]
 pub fn within(
-    model: &Model,
-    noise: &Noise,
+    target: Target<'_>,
     purpose: Purpose,
-    index: u64,
     encoding: &Encoding,
-    reference: &Tensor<2>,
     radii: &[f64],
     range: std::ops::Range<u64>,
 ) -> Result<Vec<Proportion>, Error> {
-    let draws = Draws { noise, purpose, index };
+    let draws = Draws { noise: target.noise, purpose, index: target.index };
     let mut counts = vec![0u64; radii.len()];
     let mut finite = true;
     let total = range.end - range.start;
-    model.for_each_damage(encoding, reference, draws, range, |batch| {
+    target.model.for_each_damage(encoding, target.reference, draws, range, |batch| {
         for &damage in batch {
             finite &= damage.is_finite();
             for (count, r) in counts.iter_mut().zip(radii) {

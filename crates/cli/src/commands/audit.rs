@@ -15,7 +15,7 @@ use crate::arguments::{AuditOptions, Machine};
 use crate::{interrupt, output, progress};
 
 /// `vaegis audit`.
-pub fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
     use_threads(options.machine.threads())?;
     let dataset = Dataset::open(&options.data)?;
     let vae = Vae::load(&options.model, &Device::flex())?;
@@ -61,12 +61,12 @@ pub fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
 }
 
 /// How to run on this machine.
-pub fn execution(machine: &Machine, retry_failed: bool) -> Execution {
+pub(crate) fn execution(machine: &Machine, retry_failed: bool) -> Execution {
     Execution { threads: machine.threads(), memory: machine.memory, retry_failed }
 }
 
 /// Audits into `out` with a bar; `None` if interrupted.
-pub fn audit_into(
+pub(crate) fn audit_into(
     out: &Path,
     subject: Subject<'_>,
     config: &AuditConfig,
@@ -96,7 +96,7 @@ pub fn audit_into(
 }
 
 /// The range of the data's format, if it has one.
-pub fn natural_box(dataset: &Dataset) -> InputBox {
+pub(crate) fn natural_box(dataset: &Dataset) -> InputBox {
     match dataset.value_range() {
         Some((low, high)) => InputBox::Interval { low, high },
         None => InputBox::None,
@@ -104,7 +104,7 @@ pub fn natural_box(dataset: &Dataset) -> InputBox {
 }
 
 /// Architecture, likelihood, and what the model was trained for, if that is known.
-pub fn describe(folder: &Path, vae: &Vae) -> String {
+pub(crate) fn describe(folder: &Path, vae: &Vae) -> String {
     let objective = || -> anyhow::Result<String> {
         let text = std::fs::read_to_string(folder.join("training.json"))?;
         let record: serde_json::Value = serde_json::from_str(&text)?;

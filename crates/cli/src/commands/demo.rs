@@ -21,10 +21,10 @@ use crate::output;
 const BETAS: [f64; 2] = [1.0, 8.0];
 
 /// The same radii in reconstruction space for both models, so that margins compare.
-const RADII: [f64; 2] = [6.0, 8.0];
+const RADII: [f64; 2] = [3.0, 5.0];
 
 /// `vaegis demo`.
-pub fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     use_threads(options.machine.threads())?;
     let dataset = Dataset::mnist();
@@ -88,7 +88,7 @@ fn model(folder: &Path, beta: f64, dataset: &Dataset) -> anyhow::Result<Option<V
     let config = TrainConfig {
         objective: Objective::BetaVae { beta, warm_up: 0 },
         epochs: 20,
-        batch_size: 128,
+        batch_size: 256,
         learning_rate: 1e-3,
         validation: 0.1,
         patience: 0,

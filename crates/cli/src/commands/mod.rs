@@ -1,7 +1,7 @@
-pub mod audit;
-pub mod demo;
-pub mod report;
-pub mod train;
+pub(crate) mod audit;
+pub(crate) mod demo;
+pub(crate) mod report;
+pub(crate) mod train;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use clap::CommandFactory;
 use crate::arguments::Arguments;
 
 /// Prints a completion script.
-pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
+pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
     let mut script = vec![];
     clap_complete::generate(shell, &mut Arguments::command(), "vaegis", &mut script);
     crate::output::print(&String::from_utf8_lossy(&script))?;

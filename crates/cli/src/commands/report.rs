@@ -8,7 +8,7 @@ use vaegis_report::AuditData;
 use crate::arguments::ReportOptions;
 
 /// `vaegis report`.
-pub fn run(options: &ReportOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &ReportOptions) -> anyhow::Result<ExitCode> {
     let folders: Vec<&Path> = options.audits.iter().map(AsRef::as_ref).collect();
     write(&folders, &options.out)?;
     crate::output::print(&options.out.display().to_string())?;
@@ -16,7 +16,7 @@ pub fn run(options: &ReportOptions) -> anyhow::Result<ExitCode> {
 }
 
 /// Writes one report on finished audits.
-pub fn write(folders: &[impl AsRef<Path>], out: &Path) -> anyhow::Result<()> {
+pub(crate) fn write(folders: &[impl AsRef<Path>], out: &Path) -> anyhow::Result<()> {
     let audits =
         folders.iter().map(|folder| read(folder.as_ref())).collect::<anyhow::Result<Vec<_>>>()?;
     vaegis_report::write(out, &audits)?;

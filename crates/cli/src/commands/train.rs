@@ -20,7 +20,7 @@ use crate::arguments::{
 use crate::{interrupt, output, progress};
 
 /// `vaegis train`.
-pub fn run(options: &TrainOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &TrainOptions) -> anyhow::Result<ExitCode> {
     use_threads(
         options
             .threads
@@ -48,7 +48,7 @@ pub fn run(options: &TrainOptions) -> anyhow::Result<ExitCode> {
 }
 
 /// Trains a model into `out`, with a bar and a line per epoch; `None` if interrupted.
-pub fn train_into(
+pub(crate) fn train_into(
     out: &Path,
     vae: &VaeConfig,
     config: &TrainConfig,

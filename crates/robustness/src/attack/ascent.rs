@@ -1,9 +1,8 @@
 //! Projected gradient ascent of many candidates at one norm.
 
-use super::Target;
 use super::gradient::{Damage, Goal, damage};
-use crate::Error;
 use crate::ball::norm;
+use crate::{Error, Target};
 
 /// One ascent in progress: its best point so far.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,21 +4,21 @@ use std::ops::Range;
 
 use vaegis_vae::Purpose;
 
+use super::Effort;
 use super::ascent::{Candidate, ascend};
 use super::gradient::Goal;
 use super::starts::starts;
-use super::{Effort, Target};
-use crate::Error;
 use crate::ball::distance;
 use crate::criterion::median;
 use crate::jacobian::Jacobians;
 use crate::model::Draws;
+use crate::{Error, Target};
 
 /// Draws that judge the strongest candidate at each norm.
-pub(super) const JUDGING_DRAWS: u64 = 512;
+pub(super) const JUDGING_DRAWS: u64 = 256;
 
-/// Largest number of norms in a sweep; with the default growth, a factor of 10^4.
-const MOST_NORMS: usize = 28;
+/// Largest number of norms in a sweep.
+const MOST_NORMS: usize = 40;
 
 /// The search ends this many times beyond where a linear model would break.
 const SEARCH_RANGE: f64 = 32.0;
@@ -162,7 +162,7 @@ pub(super) fn damages(
 }
 
 /// Share of damages within r.
-pub(super) fn share_within(damages: &[f32], r: f64) -> f64 {
+fn share_within(damages: &[f32], r: f64) -> f64 {
     let within = damages.iter().filter(|&&damage| f64::from(damage) <= r).count();
     within as f64 / damages.len() as f64
 }

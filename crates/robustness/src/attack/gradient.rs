@@ -3,9 +3,8 @@
 use burn::tensor::Tensor;
 use vaegis_vae::Purpose;
 
-use super::Target;
-use crate::Error;
 use crate::model::host;
+use crate::{Error, Target};
 
 /// What an ascent increases, as a function of the damages `|Delta|` of one candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]

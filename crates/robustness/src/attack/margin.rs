@@ -2,34 +2,36 @@
 
 use vaegis_vae::Purpose;
 
+use super::Effort;
 use super::ascent::{Candidate, ascend};
-use super::curve::{CurvePoint, DamageCurve, JUDGING_DRAWS, damages, rescale, share_within};
+use super::curve::{CurvePoint, DamageCurve, JUDGING_DRAWS, damages, rescale};
 use super::gradient::Goal;
-use super::{Effort, Target};
-use crate::Error;
 use crate::ball::distance;
+use crate::criterion::quantile;
 use crate::probability::within;
 use crate::statistics::Proportion;
+use crate::{Error, Target};
 
 /// Draws that compare norms along a direction.
 const LINE_DRAWS: u64 = 1_024;
 
 /// Evaluations of one search along a direction.
-const LINE_STEPS: usize = 6;
+const LINE_STEPS: usize = 3;
 
 /// Rounds of ascent and search along the best direction.
 const ROUNDS: usize = 2;
 
 /// The share of draws within r that the search aims at: so far below 1/2 that the
 /// verdict on fresh noise is, as a rule, significant at the first try.
-const AIM: f64 = 0.475;
+const AIM: f64 = 0.47;
 
 /// Verdicts asked for before the attack is given up; each has draws of its own, and
 /// alpha is split between them.
-const TRIES: u64 = 6;
+const TRIES: u64 = 7;
 
-/// How much longer the perturbation becomes after a verdict that was not significant.
-const LENGTHEN: f64 = 1.01;
+/// How much longer the perturbation becomes after the first verdict that was not
+/// significant; twice as much after each further one.
+const LENGTHEN: f64 = 0.01;
 
 /// A perturbation that breaks r-robustness, judged on fresh noise: an upper bound on
 /// the margin.
@@ -72,39 +74,22 @@ impl DamageCurve {
         let Some(position) = self.points.iter().position(breaks) else { return Ok(None) };
         let outer = &self.points[position];
         let inner = position.checked_sub(1).map(|inside| &self.points[inside]);
-        let mut verdicts = 0;
-        // First the refined perturbation; if even lengthened it does not convince, the
-        // points of the curve beyond it, which were not tuned to be marginal.
-        let refined = self.refine(target, effort, slot, r, inner, outer)?;
-        let mut attempts = vec![refined];
-        attempts.extend(self.points[position..].iter().map(|point| point.candidates[0].clone()));
-        for mut candidate in attempts {
-            for _ in 0..TRIES / 2 {
-                if verdicts == TRIES {
-                    return Ok(None);
-                }
-                let range = verdicts * draws..(verdicts + 1) * draws;
-                verdicts += 1;
-                let (perturbation, perturbed) =
-                    target.bounds.perturbation(target.x, &candidate.perturbed);
-                let encoding = target.model.encoding(&perturbed)?;
-                let verdict = within(
-                    target.model,
-                    target.noise,
-                    Purpose::Verdict,
-                    target.index,
-                    &encoding,
-                    target.reference,
-                    &[r],
-                    range,
-                )?[0];
-                let norm = distance(target.x, &perturbed);
-                if verdict.below_half(alpha / TRIES as f64) {
-                    let by = candidate.name;
-                    return Ok(Some(AttackedMargin { norm, perturbation, perturbed, verdict, by }));
-                }
-                rescale(target, &mut candidate, norm * LENGTHEN);
+        let mut candidate = self.refine(target, effort, slot, r, inner, outer)?;
+        let mut lengthen = LENGTHEN;
+        for attempt in 0..TRIES {
+            // What is judged is exactly what is stored.
+            let (perturbation, perturbed) =
+                target.bounds.perturbation(target.x, &candidate.perturbed);
+            let encoding = target.model.encoding(&perturbed)?;
+            let range = attempt * draws..(attempt + 1) * draws;
+            let verdict = within(target, Purpose::Verdict, &encoding, &[r], range)?[0];
+            let norm = distance(target.x, &perturbed);
+            if verdict.below_half(alpha / TRIES as f64) {
+                let by = candidate.name;
+                return Ok(Some(AttackedMargin { norm, perturbation, perturbed, verdict, by }));
             }
+            rescale(target, &mut candidate, norm * (1.0 + lengthen));
+            lengthen *= 2.0;
         }
         Ok(None)
     }
@@ -128,18 +113,14 @@ impl DamageCurve {
             }
             None => outer.norm,
         };
-        let mut best = outer.candidates[0].clone();
         let mut candidates = outer.candidates.clone();
         candidates.truncate(3);
         candidates
             .extend(inner.map(|point| point.candidates[0].clone()).filter(|c| c.name != "none"));
         // The scale on which damages vary about their median decides how far a draw may
         // be from r and still count for the gradient.
-        let spread = damages(target, &best.perturbed, 0..JUDGING_DRAWS)?;
-        let mean = spread.iter().map(|&d| f64::from(d)).sum::<f64>() / spread.len() as f64;
-        let variance = spread.iter().map(|&d| (f64::from(d) - mean).powi(2)).sum::<f64>()
-            / spread.len() as f64;
-        let goal = Goal::Exceedance { r, width: (0.5 * variance.sqrt()).max(1e-3 * r) };
+        let damages = damages(target, &candidates[0].perturbed, 0..JUDGING_DRAWS)?;
+        let goal = Goal::Exceedance { r, width: (0.5 * deviation(&damages)).max(1e-3 * r) };
         let draws = 2 * effort.draws;
         for round in 0..ROUNDS {
             for candidate in &mut candidates {
@@ -148,59 +129,61 @@ impl DamageCurve {
             let first = self.draws_used + ((slot * ROUNDS + round) * draws) as u64;
             ascend(target, goal, &mut candidates, norm, effort.steps, first, draws)?;
             candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
-            let (found, reached) = shortest(target, &candidates[0], r, norm)?;
-            if reached < distance(target.x, &best.perturbed) {
-                best = found;
-            }
-            norm = reached;
+            norm = self.shortest(target, &candidates[0], r, norm)?;
             candidates.truncate(2);
         }
+        let mut best = candidates.swap_remove(0);
+        rescale(target, &mut best, norm);
         Ok(best)
+    }
+
+    /// The norm along a candidate's direction at which a share [`AIM`] of the draws is
+    /// within r: where that quantile of the damages is r.
+    ///
+    /// Damages grow like `sqrt(noise^2 + (slope c)^2)`, so the square of the quantile is
+    /// nearly linear in the square of the norm: a few secant steps suffice.
+    fn shortest(
+        &self,
+        target: Target<'_>,
+        candidate: &Candidate,
+        r: f64,
+        start: f64,
+    ) -> Result<f64, Error> {
+        let range = JUDGING_DRAWS..JUDGING_DRAWS + LINE_DRAWS;
+        let at_rest = quantile(&mut damages(target, target.x, range.clone())?, AIM);
+        let (mut inside, mut outside) = ((0.0, at_rest.powi(2).min(r * r)), None);
+        let mut norm = start;
+        for _ in 0..LINE_STEPS {
+            let mut moved = candidate.clone();
+            rescale(target, &mut moved, norm);
+            let damage = quantile(&mut damages(target, &moved.perturbed, range.clone())?, AIM);
+            let point = (norm * norm, damage * damage);
+            let from = inside;
+            if damage < r {
+                inside = point
+            } else {
+                outside = Some(point)
+            }
+            let (near, far) = match outside {
+                Some(outside) => (inside, outside),
+                None => (from, point),
+            };
+            let slope = (far.1 - near.1) / (far.0 - near.0);
+            let square = near.0 + (r * r - near.1) / slope;
+            // Never beyond the bracket, and no wild extrapolation.
+            norm = match outside {
+                _ if !square.is_finite() => norm * 1.2,
+                Some(outside) => square.clamp(inside.0, outside.0).sqrt(),
+                None => square.clamp(1.02 * inside.0, 4.0 * inside.0).sqrt(),
+            };
+        }
+        Ok(norm)
     }
 }
 
-/// The smallest norm along a candidate's direction with a share of about [`AIM`] within r.
-fn shortest(
-    target: Target<'_>,
-    candidate: &Candidate,
-    r: f64,
-    start: f64,
-) -> Result<(Candidate, f64), Error> {
-    let range = JUDGING_DRAWS..JUDGING_DRAWS + LINE_DRAWS;
-    let share = |norm: f64| -> Result<(Candidate, f64), Error> {
-        let mut moved = candidate.clone();
-        rescale(target, &mut moved, norm);
-        let damages = damages(target, &moved.perturbed, range.clone())?;
-        Ok((moved, share_within(&damages, r) - AIM))
-    };
-    // Bracket the crossing (excess above 0 inside, at most 0 outside), then regula falsi
-    // kept away from the ends.
-    let (mut inside, mut outside) = ((0.0, 1.0 - AIM), None);
-    let mut norm = start;
-    for _ in 0..LINE_STEPS {
-        let (moved, excess) = share(norm)?;
-        if excess > 0.0 {
-            inside = (norm, excess);
-        } else {
-            outside = Some((norm, excess, moved));
-        }
-        norm = match &outside {
-            None => norm * 1.15,
-            Some((far, below, _)) => {
-                let width = far - inside.0;
-                if width < 2e-3 * far {
-                    break;
-                }
-                let fraction = if inside.0 == 0.0 { 0.9 } else { inside.1 / (inside.1 - below) };
-                inside.0 + width * fraction.clamp(0.1, 0.9)
-            }
-        };
-    }
-    match outside {
-        Some((norm, _, moved)) => Ok((moved, norm)),
-        None => {
-            let (moved, _) = share(norm)?;
-            Ok((moved, norm))
-        }
-    }
+fn deviation(damages: &[f32]) -> f64 {
+    let count = damages.len() as f64;
+    let mean = damages.iter().map(|&damage| f64::from(damage)).sum::<f64>() / count;
+    let squares = damages.iter().map(|&damage| (f64::from(damage) - mean).powi(2)).sum::<f64>();
+    (squares / count).sqrt()
 }

@@ -15,11 +15,7 @@ pub mod starts;
 pub use curve::{CurvePoint, DamageCurve};
 pub use margin::{AttackedMargin, Verdict};
 
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use vaegis_vae::Noise;
-
-use crate::{InputBox, Model};
 
 /// How hard to attack.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -40,23 +36,6 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { directions: 2, random: 2, draws: 8, steps: 6, survivors: 5, growth: 1.4 }
+        Self { directions: 2, random: 2, draws: 8, steps: 6, survivors: 5, growth: 1.6 }
     }
-}
-
-/// What an attack on one point needs to know.
-#[derive(Debug, Clone, Copy)]
-pub struct Target<'a> {
-    /// The model under attack.
-    pub model: &'a Model,
-    /// The input.
-    pub x: &'a [f32],
-    /// The mean reconstruction `g(mu(x))`, `[1, features]`.
-    pub reference: &'a Tensor<2>,
-    /// The source of all noise.
-    pub noise: &'a Noise,
-    /// The point's index, which addresses its noise.
-    pub index: u64,
-    /// Where perturbed inputs must stay.
-    pub bounds: InputBox,
 }

@@ -2,7 +2,8 @@
 
 use vaegis_vae::Purpose;
 
-use super::{Effort, Target};
+use super::Effort;
+use crate::Target;
 use crate::jacobian::Jacobians;
 
 /// A direction to begin an ascent in, and what it is.

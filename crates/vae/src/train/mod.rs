@@ -4,13 +4,14 @@
 //! epoch's number: the order of rows and the posterior noise are counter-based. So
 //! a run resumed from its last checkpoint ends where an uninterrupted one ends.
 
+mod adam;
 mod checkpoint;
 
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param, ParamId};
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use vaegis_data::{Dataset, shuffled, split_validation};
@@ -141,7 +142,7 @@ pub fn train(
     }
     .unwrap_or_else(|| Checkpoint::start(&vae));
     let mut model = state.vae.clone().train();
-    let mut optimiser = adam();
+    let mut optimiser = ModuleOptimizer::from(adam::Adam);
     if let Some(record) = state.optimiser.take() {
         optimiser = optimiser.load_record(record);
     }
@@ -244,11 +245,6 @@ fn inputs(
     let eta = noise.normal(purpose, index, first, rows.len(), latent);
     let eta = TensorData::new(eta, [rows.len(), latent]);
     (Tensor::from_data(x, device), Tensor::from_data(eta, device))
-}
-
-fn adam() -> ModuleOptimizer {
-    // PyTorch's epsilon; Burn's default of 1e-5 is slower on small gradients.
-    AdamConfig::new().with_epsilon(1e-8).init()
 }
 
 fn check_data(vae: &Vae, dataset: &Dataset) -> Result<(), Error> {
