@@ -87,7 +87,7 @@ fn model(folder: &Path, beta: f64, dataset: &Dataset) -> anyhow::Result<Option<V
     };
     let config = TrainConfig {
         objective: Objective::BetaVae { beta, warm_up: 0 },
-        epochs: 20,
+        epochs: 15,
         batch_size: 256,
         learning_rate: 1e-3,
         validation: 0.1,
