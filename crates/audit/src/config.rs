@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use vaegis_data::Dataset;
-use vaegis_robustness::Settings;
+use vaegis_robustness::attack::least_draws;
+use vaegis_robustness::{Model, Settings};
 use vaegis_vae::Vae;
 
 use crate::Error;
@@ -30,12 +31,14 @@ pub struct AuditConfig {
     pub settings: Settings,
 }
 
-/// How to run: nothing here changes a result.
+/// How to run: nothing here changes a result, because batches depend on the model alone
+/// and noise on the point alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Execution {
-    /// Points assessed at once, one thread each.
+    /// Most points assessed at once, one thread each.
     pub threads: usize,
-    /// Bytes that the values of all batches together may take.
+    /// Bytes that the values of all batches together may take: it limits the points
+    /// assessed at once.
     pub memory: usize,
     /// Assess points again that failed in an earlier run.
     pub retry_failed: bool,
@@ -64,6 +67,11 @@ pub fn fingerprint(vae: &Vae) -> String {
         }
     }
     hasher.finalize().to_hex().to_string()
+}
+
+/// Rounded up.
+fn mebibytes(bytes: usize) -> usize {
+    bytes.div_ceil(1 << 20)
 }
 
 impl AuditConfig {
@@ -104,9 +112,29 @@ impl AuditConfig {
             format!("seed must be below 2^63, found {}", self.seed),
         );
         require(execution.threads > 0, "threads must be at least 1".into());
+        let least = Model::new(subject.vae).batch_bytes();
+        require(
+            execution.memory >= least,
+            format!(
+                "this model needs {} MiB of memory, {} are allowed",
+                mebibytes(least),
+                execution.memory >> 20
+            ),
+        );
         if let Some(effort) = attack {
             require(effort.draws > 0, "an attack needs at least 1 draw per gradient".into());
-            require(effort.growth > 1.0, "the growth of an attack's norms must exceed 1".into());
+            require(effort.random > 0, "an attack needs at least 1 random start".into());
+            require(
+                effort.growth >= 1.1 && effort.growth.is_finite(),
+                "the growth of an attack's norms must be at least 1.1".into(),
+            );
+            let least = least_draws(*alpha);
+            require(
+                *draws >= least,
+                format!(
+                    "the verdict on an attack needs at least {least} draws at alpha {alpha}, found {draws}"
+                ),
+            );
         }
         if takes == rows {
             for &point in subject.points {

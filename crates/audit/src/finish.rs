@@ -5,7 +5,7 @@ use vaegis_vae::Noise;
 use crate::schema::{GalleryEntry, PointRow, Rank, Summary};
 use crate::store::{AuditFolder, AuditWriter};
 use crate::summary::{Header, summarise};
-use crate::{AuditConfig, Error, Execution, Subject};
+use crate::{AuditConfig, Error, Subject};
 
 /// Points shown at each end of the gallery, per radius.
 const GALLERY: usize = 4;
@@ -19,7 +19,6 @@ pub fn finish(
     writer: &AuditWriter,
     subject: Subject<'_>,
     config: &AuditConfig,
-    execution: Execution,
 ) -> Result<Summary, Error> {
     let folder = writer.folder();
     if writer.is_finished() {
@@ -45,7 +44,7 @@ pub fn finish(
     for radius in &radii {
         shown.extend(extremes(&folder, radius)?);
     }
-    let model = Model::new(subject.vae, execution.memory);
+    let model = Model::new(subject.vae);
     let gallery = shown
         .into_iter()
         .filter_map(|(rank, row)| picture(&folder, &model, subject, config, rank, &row).transpose())

@@ -81,8 +81,9 @@ pub fn audit(
         return Ok(Outcome { writer, progress, interrupted: false });
     }
 
-    let workers = execution.threads.min(todo.len());
-    let model = Model::new(subject.vae, execution.memory / workers);
+    let model = Model::new(subject.vae);
+    let affordable = (execution.memory / model.batch_bytes()).max(1);
+    let workers = execution.threads.min(todo.len()).min(affordable);
     let pools = (0..workers)
         .map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build())
         .collect::<Result<Vec<_>, _>>()?;
@@ -118,7 +119,8 @@ fn store(
     let mut points = 0;
     let mut oldest = Instant::now();
     loop {
-        let result = results.recv_timeout(FLUSH_AFTER);
+        let age = if points > 0 { oldest.elapsed() } else { Duration::ZERO };
+        let result = results.recv_timeout(FLUSH_AFTER.saturating_sub(age));
         let ended = matches!(result, Err(mpsc::RecvTimeoutError::Disconnected));
         if let Ok(part) = result {
             if points == 0 {

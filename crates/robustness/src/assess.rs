@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use vaegis_vae::{Noise, Purpose};
 
+use crate::attack::margin::level;
 use crate::attack::{AttackedMargin, DamageCurve, Effort};
 use crate::degradation::{expected_log_likelihood, relative};
 use crate::jacobian::Jacobians;
@@ -78,7 +79,7 @@ pub enum Attacked {
     AtRest,
     /// A perturbation that breaks r-robustness, and its likelihood degradation.
     Broken(AttackedMargin, f64),
-    /// No perturbation within the search range breaks r-robustness.
+    /// No perturbation within the search range was shown to break r-robustness.
     NotFound,
 }
 
@@ -113,7 +114,8 @@ pub fn assess(
     let frobenius = jacobians.encoder.frobenius();
     let whitened = jacobians.whitened.spectral();
 
-    let mut attacks = Attacks::new(target, &encoding, settings);
+    let sweep = |effort: &Effort| DamageCurve::sweep(target, &jacobians, effort, &radii);
+    let curve = settings.attack.as_ref().map(sweep).transpose()?;
     let mut assessed = Vec::with_capacity(radii.len());
     for (slot, (&r, &p)) in radii.iter().zip(&estimates).enumerate() {
         let limit = p.lower_limit(settings.alpha);
@@ -126,7 +128,7 @@ pub fn assess(
             bound_sharp: bounds::sharp(p.estimate(), whitened),
             bound_paper_limit: bounds::paper(limit, sigma_min, frobenius),
             bound_sharp_limit: bounds::sharp(limit, whitened),
-            attacked: attacks.at(&jacobians, &radii, slot, p)?,
+            attacked: attack(target, &encoding, settings, curve.as_ref(), slot, r, p)?,
         });
     }
     Ok(Assessment {
@@ -136,52 +138,38 @@ pub fn assess(
         jacobian_spectral: jacobians.encoder.spectral(),
         whitened_jacobian_spectral: whitened,
         radii: assessed,
-        curve: attacks.curve,
+        curve,
     })
 }
 
-/// The attacks on one point: one damage curve, inverted at each radius.
-struct Attacks<'a> {
-    target: Target<'a>,
-    encoding: &'a Encoding,
-    settings: &'a Settings,
-    curve: Option<DamageCurve>,
-    likelihood: Option<f64>,
-}
-
-impl<'a> Attacks<'a> {
-    fn new(target: Target<'a>, encoding: &'a Encoding, settings: &'a Settings) -> Self {
-        Self { target, encoding, settings, curve: None, likelihood: None }
+/// The attack at one radius: the damage curve inverted.
+fn attack(
+    target: Target<'_>,
+    encoding: &Encoding,
+    settings: &Settings,
+    curve: Option<&DamageCurve>,
+    slot: usize,
+    r: f64,
+    p: Proportion,
+) -> Result<Attacked, Error> {
+    let (Some(effort), Some(curve)) = (&settings.attack, curve) else {
+        return Ok(Attacked::NotAsked);
+    };
+    let Settings { draws, alpha, .. } = *settings;
+    if p.below_half(level(alpha)) {
+        return Ok(Attacked::AtRest);
     }
-
-    fn at(
-        &mut self,
-        jacobians: &Jacobians,
-        radii: &[f64],
-        slot: usize,
-        p: Proportion,
-    ) -> Result<Attacked, Error> {
-        let Some(effort) = &self.settings.attack else { return Ok(Attacked::NotAsked) };
-        let Settings { draws, alpha, .. } = *self.settings;
-        if self.curve.is_none() {
-            self.curve = Some(DamageCurve::sweep(self.target, jacobians, effort, radii)?);
-        }
-        if p.below_half(alpha) {
-            return Ok(Attacked::AtRest);
-        }
-        let Some(curve) = &self.curve else { return Ok(Attacked::NotFound) };
-        let found = curve.margin(self.target, effort, slot, radii[slot], draws, alpha)?;
-        let Some(margin) = found else { return Ok(Attacked::NotFound) };
-        let Target { model, x, noise, index, .. } = self.target;
-        let original = match self.likelihood {
-            Some(likelihood) => likelihood,
-            None => expected_log_likelihood(model, noise, index, self.encoding, x)?,
-        };
-        self.likelihood = Some(original);
-        let perturbed = model.encoding(&margin.perturbed)?;
-        let perturbed = expected_log_likelihood(model, noise, index, &perturbed, x)?;
-        Ok(Attacked::Broken(margin, relative(original, perturbed)))
-    }
+    let margin = match curve.margin(target, effort, slot, r, draws, alpha) {
+        Ok(Some(margin)) => margin,
+        // A perturbation that takes the model out of the range of numbers shows nothing.
+        Ok(None) | Err(Error::NotFinite(_)) => return Ok(Attacked::NotFound),
+        Err(error) => return Err(error),
+    };
+    let Target { model, x, noise, index, .. } = target;
+    let original = expected_log_likelihood(model, noise, index, encoding, x)?;
+    let perturbed = model.encoding(&margin.perturbed)?;
+    let perturbed = expected_log_likelihood(model, noise, index, &perturbed, x)?;
+    Ok(Attacked::Broken(margin, relative(original, perturbed)))
 }
 
 /// Pictures of what a perturbation does.

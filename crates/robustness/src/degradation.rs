@@ -39,7 +39,8 @@ pub fn expected_log_likelihood(
     if mean.is_finite() { Ok(mean) } else { Err(Error::NotFinite("the log-likelihood")) }
 }
 
-/// The relative degradation between two expected log-likelihoods.
+/// The relative degradation between two expected log-likelihoods. Unstable for densities
+/// (Gaussian, continuous Bernoulli) whose log-likelihood is near 0, and NaN at 0.
 pub fn relative(original: f64, perturbed: f64) -> f64 {
     (perturbed - original).abs() / original.abs()
 }

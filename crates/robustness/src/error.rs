@@ -5,6 +5,9 @@ pub enum Error {
     /// A quantity that the verdict rests on is NaN or infinite.
     #[error("{0} is not finite")]
     NotFinite(&'static str),
+    /// A quantile radius of a decoder that ignores z.
+    #[error("reconstructions do not vary with z, so a quantile of their change is no radius")]
+    NoSpread,
     /// A radius that is not a positive number or a quantile.
     #[error("radius {0:?}: expected a positive number, or q and a probability such as q0.9")]
     Radius(String),

@@ -4,9 +4,12 @@ use vaegis_vae::{Likelihood, Noise, Posterior, Purpose, Vae};
 
 use crate::Error;
 
-/// Draws per batch when memory allows: larger batches no longer speed up the matrix
-/// products, and their values fall out of the processor's cache.
+/// Rows per batch: larger batches no longer speed up the matrix products, and their
+/// values fall out of the processor's cache.
 const PREFERRED_ROWS: usize = 256;
+
+/// Models with large values take fewer rows, so that a batch stays below this.
+const BATCH_BYTES: usize = 64 << 20;
 
 /// A VAE as the theory sees it: encoder, deterministic decoder `g`, likelihood.
 #[derive(Debug, Clone)]
@@ -26,15 +29,21 @@ pub struct Encoding {
 }
 
 impl Model {
-    /// Prepares `vae`; every batch of draws is kept small enough that its values stay
-    /// below `memory` bytes, and never depends on how many draws are asked for.
-    pub fn new(vae: &Vae, memory: usize) -> Self {
+    /// Prepares `vae`. The size of a batch depends on the model alone: other batches
+    /// round differently, and an attack can turn a rounding error into another optimum.
+    pub fn new(vae: &Vae) -> Self {
         let generator = vae.generator();
+        let mut model = Self { vae: vae.clone(), generator, rows: 1 };
+        model.rows = (BATCH_BYTES / model.batch_bytes()).clamp(1, PREFERRED_ROWS);
+        model
+    }
+
+    /// Bytes that the values of one batch take: what one thread needs, whatever the
+    /// number of draws.
+    pub fn batch_bytes(&self) -> usize {
         // A gradient keeps the values of a pass and the cotangents on their way back.
-        let features = generator.trace_features() + vae.encoder().trace_features();
-        let bytes_per_row = 2 * 4 * features;
-        let rows = (memory / bytes_per_row.max(1)).clamp(1, PREFERRED_ROWS);
-        Self { vae: vae.clone(), generator, rows }
+        let features = self.generator.trace_features() + self.vae.encoder().trace_features();
+        self.rows * 2 * size_of::<f32>() * features
     }
 
     /// `x -> (mu, log sigma^2)`.

@@ -3,9 +3,10 @@
 
 use vaegis_vae::Purpose;
 
+use crate::ball::norm;
 use crate::criterion::quantile;
 use crate::jacobian::Matrix;
-use crate::model::Draws;
+use crate::model::{Draws, host};
 use crate::statistics::{GeneralisedChiSquare, Proportion};
 use crate::{Encoding, Error, Radius, Target};
 
@@ -16,7 +17,7 @@ const SELECTION_DRAWS: u64 = 8_192;
 /// so that estimates at the radius are not biased by its choice.
 ///
 /// # Errors
-/// If a damage is not finite, or a quantile is 0 (a decoder that ignores its input).
+/// If a damage is not finite, or a quantile is 0 (a decoder that ignores z).
 pub fn radii(
     target: Target<'_>,
     encoding: &Encoding,
@@ -38,12 +39,14 @@ pub fn radii(
             return Err(Error::NotFinite("a sampled reconstruction"));
         }
     }
+    let scale = norm(host(target.reference.clone()).iter().map(|&v| f64::from(v)));
     let radius = |request: &Radius| match request {
         Radius::Absolute(r) => Ok(*r),
-        Radius::Quantile(level) => match quantile(&mut damages, *level) {
-            r if r > 0.0 => Ok(r),
-            _ => Err(Error::NotFinite("the relative scale of a quantile radius of 0")),
-        },
+        Radius::Quantile(level) => {
+            let r = quantile(&mut damages, *level);
+            // Below the rounding of f32 a quantile measures the arithmetic, not the model.
+            if r > 1e-6 * scale { Ok(r) } else { Err(Error::NoSpread) }
+        }
     };
     requests.iter().map(radius).collect()
 }

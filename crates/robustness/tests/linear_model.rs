@@ -126,7 +126,7 @@ const RADII: [f64; 3] = [1.2, 1.6, 3.0];
 fn deterministic_quantities_are_exact() {
     for salt in 0..4 {
         let linear = Linear::new(salt);
-        let model = Model::new(&linear.vae(), 1 << 24);
+        let model = Model::new(&linear.vae());
         let x = vec![0.3; FEATURES];
         let found = assess(&model, &Noise::new(1), 5, &x, &settings(&RADII, false)).unwrap();
         let (spectral, frobenius) = linear.norms();
@@ -166,7 +166,7 @@ fn deterministic_quantities_are_exact() {
 fn intervals_cover_as_often_as_they_claim() {
     // Many seeds at a large alpha, so that misses occur and can be counted.
     let linear = Linear::new(0);
-    let model = Model::new(&linear.vae(), 1 << 24);
+    let model = Model::new(&linear.vae());
     let (seeds, alpha) = (1_000u64, 0.1);
     let settings = Settings { draws: 400, alpha, ..settings(&RADII, false) };
     let mut misses = [[0u32; 2]; RADII.len()];
@@ -195,7 +195,7 @@ fn attacked_margins_are_as_tight_as_their_verdict_allows() {
         (2, InputBox::Interval { low: -50.0, high: 50.0 }),
     ] {
         let linear = Linear::new(salt);
-        let model = Model::new(&linear.vae(), 1 << 24);
+        let model = Model::new(&linear.vae());
         let x = vec![0.1; FEATURES];
         let settings = Settings { bounds, ..settings(&RADII, true) };
         let found = assess(&model, &Noise::new(2), 9, &x, &settings).unwrap();
@@ -227,7 +227,7 @@ fn attacked_margins_are_as_tight_as_their_verdict_allows() {
 #[test]
 fn a_point_that_is_not_robust_at_rest_has_margin_zero() {
     let linear = Linear::new(0);
-    let model = Model::new(&linear.vae(), 1 << 24);
+    let model = Model::new(&linear.vae());
     let found =
         assess(&model, &Noise::new(2), 9, &[0.0; FEATURES], &settings(&[0.5], true)).unwrap();
     assert!(linear.p(0.5) < 0.4);
@@ -238,7 +238,7 @@ fn a_point_that_is_not_robust_at_rest_has_margin_zero() {
 #[test]
 fn a_radius_beyond_reach_is_not_found_and_not_an_error() {
     let linear = Linear::new(0);
-    let model = Model::new(&linear.vae(), 1 << 24);
+    let model = Model::new(&linear.vae());
     let bounds = InputBox::Interval { low: -0.01, high: 0.01 };
     let settings = Settings { bounds, ..settings(&[3.0], true) };
     let found = assess(&model, &Noise::new(2), 9, &[0.0; FEATURES], &settings).unwrap();
@@ -248,28 +248,39 @@ fn a_radius_beyond_reach_is_not_found_and_not_an_error() {
 #[test]
 fn nan_is_never_robust() {
     let linear = Linear::new(0);
-    let model = Model::new(&linear.vae(), 1 << 24);
+    let model = Model::new(&linear.vae());
     let mut x = vec![0.0; FEATURES];
     x[3] = f32::NAN;
     assert!(assess(&model, &Noise::new(1), 0, &x, &settings(&[3.0], true)).is_err());
     // Weights so large that reconstructions overflow.
     let huge = Linear { scale: 1e38, ..Linear::new(0) };
-    let model = Model::new(&huge.vae(), 1 << 24);
+    let model = Model::new(&huge.vae());
     let error =
         assess(&model, &Noise::new(1), 0, &[1.0; FEATURES], &settings(&[3.0], true)).unwrap_err();
     assert!(error.to_string().contains("finite"), "{error}");
 }
 
 #[test]
-fn memory_and_batches_change_nothing_but_rounding() {
-    let linear = Linear::new(3);
-    let x = vec![0.2; FEATURES];
-    let assess = |memory| {
-        let model = Model::new(&linear.vae(), memory);
-        assess(&model, &Noise::new(4), 7, &x, &settings(&RADII, false)).unwrap()
-    };
-    let (small, large) = (assess(1), assess(1 << 30));
-    for (a, b) in small.radii.iter().zip(&large.radii) {
-        assert!(a.p.successes().abs_diff(b.p.successes()) <= 1);
+fn points_near_one_half_at_rest_are_broken_or_at_rest() {
+    // The hardest verdicts: the margin is 0 or nearly so, and the attack must not take a
+    // point that is barely r-robust for one that cannot be broken.
+    let linear = Linear::new(1);
+    let model = Model::new(&linear.vae());
+    let unit = f64::from(linear.scale * linear.sigma);
+    let radius = |p: f64| unit * ChiSquared::new(LATENT as f64).unwrap().inverse_cdf(p).sqrt();
+    for p in [0.49, 0.5, 0.51, 0.53, 0.56] {
+        for seed in 0..10 {
+            let settings = Settings { draws: 4_000, ..settings(&[radius(p)], true) };
+            let found =
+                assess(&model, &Noise::new(seed), seed, &[0.2; FEATURES], &settings).unwrap();
+            match &found.radii[0].attacked {
+                Attacked::AtRest => assert!(p < 0.5),
+                Attacked::Broken(margin, _) => {
+                    assert!(margin.norm >= linear.margin(radius(p)) * (1.0 - 1e-5));
+                    assert!(margin.norm <= linear.reach(radius(p), 0.4), "{p}: {}", margin.norm);
+                }
+                other => panic!("p = {p}, seed {seed}: {other:?}"),
+            }
+        }
     }
 }

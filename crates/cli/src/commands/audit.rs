@@ -92,7 +92,7 @@ pub(crate) fn audit_into(
         eprintln!("interrupted with {stored} points stored; run the same command to resume");
         return Ok(None);
     }
-    Ok(Some(finish(&outcome.writer, subject, config, execution)?))
+    Ok(Some(finish(&outcome.writer, subject, config)?))
 }
 
 /// The range of the data's format, if it has one.

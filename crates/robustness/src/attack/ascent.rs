@@ -56,10 +56,13 @@ pub fn ascend(
         for (slot, point) in points.iter_mut().enumerate() {
             let Some(gradient) = &best[slot] else { continue };
             point.clone_from(&candidates[slot].perturbed);
-            let length = norm(gradient.iter().map(|&g| f64::from(g)));
+            // What the box would clip away must not take its share of the step.
+            let free = |value: f32, g: f32| if target.bounds.blocks(value, g) { 0.0 } else { g };
+            let free: Vec<f32> = point.iter().zip(gradient).map(|(&v, &g)| free(v, g)).collect();
+            let length = norm(free.iter().map(|&g| f64::from(g)));
             if length > 0.0 && length.is_finite() {
                 let scale = step_sizes[slot] / length;
-                for (value, g) in point.iter_mut().zip(gradient) {
+                for (value, g) in point.iter_mut().zip(&free) {
                     *value += (scale * f64::from(*g)) as f32;
                 }
             }

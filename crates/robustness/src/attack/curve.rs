@@ -20,6 +20,9 @@ pub(super) const JUDGING_DRAWS: u64 = 256;
 /// Largest number of norms in a sweep.
 const MOST_NORMS: usize = 40;
 
+/// Candidates kept of each norm: refinements start from them.
+const KEPT: usize = 3;
+
 /// The search ends this many times beyond where a linear model would break.
 const SEARCH_RANGE: f64 = 32.0;
 
@@ -32,7 +35,7 @@ pub struct CurvePoint {
     pub median: f64,
     /// Share of damages within each radius.
     pub within: Vec<f64>,
-    /// All surviving candidates at this norm, the strongest first.
+    /// The strongest candidates at this norm, the strongest first.
     pub candidates: Vec<Candidate>,
 }
 
@@ -51,7 +54,7 @@ impl DamageCurve {
     /// beyond where a linear model would break).
     ///
     /// # Errors
-    /// If a damage is not finite.
+    /// If a damage of the unperturbed input is not finite.
     pub fn sweep(
         target: Target<'_>,
         jacobians: &Jacobians,
@@ -81,21 +84,20 @@ impl DamageCurve {
             }
             let first = curve.draws_used;
             curve.draws_used += effort.draws as u64;
-            ascend(
-                target,
-                Goal::ExpectedDamage,
-                &mut candidates,
-                norm,
-                effort.steps,
-                first,
-                effort.draws,
-            )?;
-            candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
+            let point = climb(target, &mut candidates, norm, effort, first).and_then(|()| {
+                let strongest = candidates.iter().take(KEPT).cloned().collect();
+                judge(target, radii, norm, strongest)
+            });
+            let point = match point {
+                Ok(point) => point,
+                // Out here the model leaves the range of numbers: the search ends.
+                Err(Error::NotFinite(_)) => break,
+                Err(error) => return Err(error),
+            };
             // All starts get two norms to show what they are worth.
             if level == 1 {
                 candidates.truncate(effort.survivors.max(1));
             }
-            let point = judge(target, radii, norm, candidates.clone())?;
             let done = point.median > largest;
             curve.points.push(point);
             if done {
@@ -106,18 +108,34 @@ impl DamageCurve {
     }
 }
 
+/// Ascends at one norm; the strongest candidate comes first.
+fn climb(
+    target: Target<'_>,
+    candidates: &mut [Candidate],
+    norm: f64,
+    effort: &Effort,
+    first: u64,
+) -> Result<(), Error> {
+    ascend(target, Goal::ExpectedDamage, candidates, norm, effort.steps, first, effort.draws)?;
+    candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
+    Ok(())
+}
+
 /// The norms of a sweep: geometric, from half of where a linear model breaks the
 /// smallest radius to the end of the search range.
 fn norms(radii: &[f64], linear: impl Fn(f64) -> f64, reach: f64, growth: f64) -> Vec<f64> {
     let smallest = radii.iter().copied().fold(f64::INFINITY, f64::min);
-    let largest = radii.iter().copied().fold(0.0, f64::max);
-    let end = (SEARCH_RANGE * linear(largest)).min(reach);
-    let begin = 0.5 * linear(smallest).min(end);
-    if !(begin.is_finite() && begin > 0.0 && end.is_finite()) {
+    let finite = |norm: &f64| norm.is_finite();
+    let farthest = radii.iter().map(|&r| linear(r)).filter(finite).fold(0.0, f64::max);
+    let end = match (SEARCH_RANGE * farthest).min(reach) {
+        end if end.is_finite() && end > 0.0 => end,
         // Nothing moves to first order: search the box, or a range about 1.
-        let end = if reach.is_finite() { reach } else { SEARCH_RANGE };
-        return geometric(end / SEARCH_RANGE, end, growth);
-    }
+        _ if reach.is_finite() => reach,
+        _ => SEARCH_RANGE,
+    };
+    // Where a linear model finds nothing inside the range, cover the range.
+    let nearest = 0.5 * linear(smallest);
+    let begin = if nearest > 0.0 && nearest < end { nearest } else { end / SEARCH_RANGE };
     geometric(begin, end, growth)
 }
 

@@ -9,7 +9,7 @@ use super::gradient::Goal;
 use crate::ball::distance;
 use crate::criterion::quantile;
 use crate::probability::within;
-use crate::statistics::Proportion;
+use crate::statistics::{Proportion, normal_quantile};
 use crate::{Error, Target};
 
 /// Draws that compare norms along a direction.
@@ -21,13 +21,12 @@ const LINE_STEPS: usize = 3;
 /// Rounds of ascent and search along the best direction.
 const ROUNDS: usize = 2;
 
-/// The share of draws within r that the search aims at: so far below 1/2 that the
-/// verdict on fresh noise is, as a rule, significant at the first try.
-const AIM: f64 = 0.47;
-
 /// Verdicts asked for before the attack is given up; each has draws of its own, and
 /// alpha is split between them.
 const TRIES: u64 = 7;
+
+/// Tries that lengthen the refined perturbation; the others go to what the sweep saw.
+const LENGTHENED: u64 = 4;
 
 /// How much longer the perturbation becomes after the first verdict that was not
 /// significant; twice as much after each further one.
@@ -52,12 +51,32 @@ pub struct AttackedMargin {
 /// Draws within r under a perturbation, by noise that no attack ever saw.
 pub type Verdict = Proportion;
 
+/// The fewest draws with which a verdict can be significant at `alpha`: as many as no
+/// coin shows the same side that often.
+pub fn least_draws(alpha: f64) -> u64 {
+    (level(alpha).log(0.5).floor() + 1.0) as u64
+}
+
+/// The error probability of each of the tests that may call a point broken: the
+/// verdicts, and the test of the point at rest.
+pub(crate) fn level(alpha: f64) -> f64 {
+    alpha / (TRIES + 1) as f64
+}
+
+/// The share of draws within r that the search aims at: so far below 1/2, for this
+/// number of draws, that a verdict on fresh noise is, as a rule, significant.
+fn aim(draws: u64, alpha: f64) -> f64 {
+    let significant = -normal_quantile(level(alpha));
+    (0.5 - 0.5 * (significant + 2.0) / (draws as f64).sqrt()).clamp(0.25, 0.48)
+}
+
 impl DamageCurve {
     /// The attacked margin at `radii[slot]`: inverts the curve, refines the perturbation
-    /// for this very radius, and has it judged on `draws` fresh draws, with a
-    /// probability below `alpha` of calling a robust perturbation a break.
+    /// for this very radius, and has it judged on fresh draws, `draws` for each verdict,
+    /// with a probability below `alpha` of calling a robust perturbation a break.
     ///
-    /// `None` if no perturbation within the search range breaks r-robustness.
+    /// `None` if no perturbation within the search range was shown to break
+    /// r-robustness.
     ///
     /// # Errors
     /// If a damage is not finite.
@@ -71,10 +90,11 @@ impl DamageCurve {
         alpha: f64,
     ) -> Result<Option<AttackedMargin>, Error> {
         let breaks = |point: &CurvePoint| point.within[slot] <= 0.5;
-        let Some(position) = self.points.iter().position(breaks) else { return Ok(None) };
-        let outer = &self.points[position];
-        let inner = position.checked_sub(1).map(|inside| &self.points[inside]);
-        let mut candidate = self.refine(target, effort, slot, r, inner, outer)?;
+        // The input itself has no direction to refine: the first norm above 0 counts.
+        let Some(position) = self.points.iter().skip(1).position(breaks) else { return Ok(None) };
+        let (inner, outer) = (&self.points[position], &self.points[position + 1]);
+        let aim = aim(draws, alpha);
+        let mut candidate = self.refine(target, effort, slot, r, inner, outer, aim)?;
         let mut lengthen = LENGTHEN;
         for attempt in 0..TRIES {
             // What is judged is exactly what is stored.
@@ -84,12 +104,20 @@ impl DamageCurve {
             let range = attempt * draws..(attempt + 1) * draws;
             let verdict = within(target, Purpose::Verdict, &encoding, &[r], range)?[0];
             let norm = distance(target.x, &perturbed);
-            if verdict.below_half(alpha / TRIES as f64) {
+            if verdict.below_half(level(alpha)) {
                 let by = candidate.name;
                 return Ok(Some(AttackedMargin { norm, perturbation, perturbed, verdict, by }));
             }
-            rescale(target, &mut candidate, norm * (1.0 + lengthen));
-            lengthen *= 2.0;
+            if attempt < LENGTHENED {
+                rescale(target, &mut candidate, norm * (1.0 + lengthen));
+                lengthen *= 2.0;
+            } else {
+                // Damage need not rise along a ray, and a box can end it: fall back on
+                // the sweep's own points, from the first that broke to the strongest.
+                let step = (attempt - LENGTHENED) as usize * self.points.len();
+                let fallback = (position + 1 + step).min(self.points.len() - 1);
+                candidate = self.points[fallback].candidates[0].clone();
+            }
         }
         Ok(None)
     }
@@ -102,26 +130,24 @@ impl DamageCurve {
         effort: &Effort,
         slot: usize,
         r: f64,
-        inner: Option<&CurvePoint>,
+        inner: &CurvePoint,
         outer: &CurvePoint,
+        aim: f64,
     ) -> Result<Candidate, Error> {
-        let inside = inner.map_or(0.0, |point| point.norm);
-        let mut norm = match inner {
-            Some(point) => {
-                let (above, below) = (point.within[slot] - 0.5, 0.5 - outer.within[slot]);
-                inside + (outer.norm - inside) * above / (above + below).max(1e-9)
-            }
-            None => outer.norm,
-        };
+        // The inner point may itself be close to breaking, or the input at rest.
+        let (above, below) = (inner.within[slot] - 0.5, 0.5 - outer.within[slot]);
+        let share = (above / (above + below).max(1e-9)).clamp(0.05, 1.0);
+        let mut norm = inner.norm + (outer.norm - inner.norm) * share;
         let mut candidates = outer.candidates.clone();
-        candidates.truncate(3);
-        candidates
-            .extend(inner.map(|point| point.candidates[0].clone()).filter(|c| c.name != "none"));
+        if inner.norm > 0.0 {
+            candidates.extend(inner.candidates.first().cloned());
+        }
         // The scale on which damages vary about their median decides how far a draw may
         // be from r and still count for the gradient.
         let damages = damages(target, &candidates[0].perturbed, 0..JUDGING_DRAWS)?;
         let goal = Goal::Exceedance { r, width: (0.5 * deviation(&damages)).max(1e-3 * r) };
         let draws = 2 * effort.draws;
+        let at_rest = quantile(&mut line_damages(target, target.x)?, aim);
         for round in 0..ROUNDS {
             for candidate in &mut candidates {
                 rescale(target, candidate, norm);
@@ -129,56 +155,61 @@ impl DamageCurve {
             let first = self.draws_used + ((slot * ROUNDS + round) * draws) as u64;
             ascend(target, goal, &mut candidates, norm, effort.steps, first, draws)?;
             candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
-            norm = self.shortest(target, &candidates[0], r, norm)?;
+            norm = shortest(target, &candidates[0], r, norm, aim, at_rest)?;
             candidates.truncate(2);
         }
         let mut best = candidates.swap_remove(0);
         rescale(target, &mut best, norm);
         Ok(best)
     }
+}
 
-    /// The norm along a candidate's direction at which a share [`AIM`] of the draws is
-    /// within r: where that quantile of the damages is r.
-    ///
-    /// Damages grow like `sqrt(noise^2 + (slope c)^2)`, so the square of the quantile is
-    /// nearly linear in the square of the norm: a few secant steps suffice.
-    fn shortest(
-        &self,
-        target: Target<'_>,
-        candidate: &Candidate,
-        r: f64,
-        start: f64,
-    ) -> Result<f64, Error> {
-        let range = JUDGING_DRAWS..JUDGING_DRAWS + LINE_DRAWS;
-        let at_rest = quantile(&mut damages(target, target.x, range.clone())?, AIM);
-        let (mut inside, mut outside) = ((0.0, at_rest.powi(2).min(r * r)), None);
-        let mut norm = start;
-        for _ in 0..LINE_STEPS {
-            let mut moved = candidate.clone();
-            rescale(target, &mut moved, norm);
-            let damage = quantile(&mut damages(target, &moved.perturbed, range.clone())?, AIM);
-            let point = (norm * norm, damage * damage);
-            let from = inside;
-            if damage < r {
-                inside = point
-            } else {
-                outside = Some(point)
-            }
-            let (near, far) = match outside {
-                Some(outside) => (inside, outside),
-                None => (from, point),
-            };
-            let slope = (far.1 - near.1) / (far.0 - near.0);
-            let square = near.0 + (r * r - near.1) / slope;
-            // Never beyond the bracket, and no wild extrapolation.
-            norm = match outside {
-                _ if !square.is_finite() => norm * 1.2,
-                Some(outside) => square.clamp(inside.0, outside.0).sqrt(),
-                None => square.clamp(1.02 * inside.0, 4.0 * inside.0).sqrt(),
-            };
+/// The norm along a candidate's direction at which a share `aim` of the draws is within
+/// r: where that quantile of the damages is r.
+///
+/// Damages grow like `sqrt(noise^2 + (slope c)^2)`, so the square of the quantile is
+/// nearly linear in the square of the norm: a few secant steps suffice.
+fn shortest(
+    target: Target<'_>,
+    candidate: &Candidate,
+    r: f64,
+    start: f64,
+    aim: f64,
+    at_rest: f64,
+) -> Result<f64, Error> {
+    let (mut inside, mut outside) = ((0.0, at_rest.powi(2).min(r * r)), None);
+    let mut norm = start;
+    for _ in 0..LINE_STEPS {
+        let mut moved = candidate.clone();
+        rescale(target, &mut moved, norm);
+        let damage = quantile(&mut line_damages(target, &moved.perturbed)?, aim);
+        let point = (norm * norm, damage * damage);
+        let from = inside;
+        if damage < r {
+            inside = point
+        } else {
+            outside = Some(point)
         }
-        Ok(norm)
+        let (near, far) = match outside {
+            Some(outside) => (inside, outside),
+            None => (from, point),
+        };
+        let slope = (far.1 - near.1) / (far.0 - near.0);
+        let square = near.0 + (r * r - near.1) / slope;
+        // Never beyond the bracket, and no wild extrapolation.
+        norm = match outside {
+            _ if !square.is_finite() => norm * 1.2,
+            Some(outside) => square.clamp(inside.0, outside.0).sqrt(),
+            None => square.clamp(1.02 * inside.0, 4.0 * inside.0).sqrt(),
+        };
     }
+    // At norm 0 the direction would be lost.
+    Ok(norm.max(0.01 * start))
+}
+
+/// Damages that compare norms: not those that rank the sweep's candidates.
+fn line_damages(target: Target<'_>, perturbed: &[f32]) -> Result<Vec<f32>, Error> {
+    damages(target, perturbed, JUDGING_DRAWS..JUDGING_DRAWS + LINE_DRAWS)
 }
 
 fn deviation(damages: &[f32]) -> f64 {

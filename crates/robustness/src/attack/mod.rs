@@ -13,7 +13,7 @@ pub mod margin;
 pub mod starts;
 
 pub use curve::{CurvePoint, DamageCurve};
-pub use margin::{AttackedMargin, Verdict};
+pub use margin::{AttackedMargin, Verdict, least_draws};
 
 use serde::{Deserialize, Serialize};
 
