@@ -209,9 +209,10 @@ fn attacked_margins_are_as_tight_as_their_verdict_allows() {
                 "r = {r}: {} below the truth {truth}",
                 margin.norm
             );
-            // A significant verdict needs a probability a little below 1/2. Where the
-            // point is clearly robust at rest that costs little norm.
-            let most = linear.reach(r, 0.45);
+            // A significant verdict needs a probability a little below 1/2, and the search
+            // that aims there has noise of its own. Where the point is clearly robust at
+            // rest that costs little norm.
+            let most = linear.reach(r, 0.43);
             assert!(margin.norm <= most, "r = {r}: {} above {most}", margin.norm);
             assert!(
                 r < 2.0 || margin.norm <= truth * 1.025,
@@ -277,7 +278,7 @@ fn points_near_one_half_at_rest_are_broken_or_at_rest() {
                 Attacked::AtRest => assert!(p < 0.5),
                 Attacked::Broken(margin, _) => {
                     assert!(margin.norm >= linear.margin(radius(p)) * (1.0 - 1e-5));
-                    assert!(margin.norm <= linear.reach(radius(p), 0.4), "{p}: {}", margin.norm);
+                    assert!(margin.norm <= linear.reach(radius(p), 0.3), "{p}: {}", margin.norm);
                 }
                 other => panic!("p = {p}, seed {seed}: {other:?}"),
             }

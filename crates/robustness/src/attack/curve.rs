@@ -20,6 +20,10 @@ pub(super) const JUDGING_DRAWS: u64 = 256;
 /// Largest number of norms in a sweep.
 const MOST_NORMS: usize = 40;
 
+/// The share of draws within r at which r counts as broken beyond doubt, so that the
+/// sweep need not go on for it: five standard errors below 1/2.
+const BROKEN: f64 = 0.35;
+
 /// Candidates kept of each norm: refinements start from them.
 const KEPT: usize = 3;
 
@@ -49,8 +53,8 @@ pub struct DamageCurve {
 }
 
 impl DamageCurve {
-    /// Sweeps norms upwards, each warm-started from the one before, until the median
-    /// damage exceeds every radius or the search range ends (the end of the box, or far
+    /// Sweeps norms upwards, each warm-started from the one before, until every radius
+    /// is broken beyond doubt or the search range ends (the end of the box, or far
     /// beyond where a linear model would break).
     ///
     /// # Errors
@@ -76,7 +80,6 @@ impl DamageCurve {
                 value: f64::NEG_INFINITY,
             })
             .collect();
-        let largest = radii.iter().copied().fold(0.0, f64::max);
         let mut curve = Self { points: vec![origin], draws_used: 0 };
         for (level, norm) in norms.into_iter().enumerate() {
             for candidate in &mut candidates {
@@ -98,7 +101,7 @@ impl DamageCurve {
             if level == 1 {
                 candidates.truncate(effort.survivors.max(1));
             }
-            let done = point.median > largest;
+            let done = point.within.iter().all(|&within| within <= BROKEN);
             curve.points.push(point);
             if done {
                 break;

@@ -90,7 +90,11 @@ fn evaluate(
     let mu = model.encoder().output(&encoder_trace, 0);
     let sigma = (model.encoder().output(&encoder_trace, 1) * 0.5).exp();
 
-    let eta = target.noise.normal(Purpose::Attack, target.index, first, draws, latent);
+    // Antithetic pairs: what noise does to the gradient to first order cancels.
+    let half = draws.div_ceil(2);
+    let mut eta = target.noise.normal(Purpose::Attack, target.index, first, half, latent);
+    eta.extend_from_within(..(draws - half) * latent);
+    eta[half * latent..].iter_mut().for_each(|value| *value = -*value);
     let eta: Tensor<3> = model.tensor(eta, latent).unsqueeze();
     let spread = eta * sigma.unsqueeze_dim::<3>(1);
     let z = (spread.clone() + mu.unsqueeze_dim(1)).reshape([count * draws, latent]);

@@ -23,14 +23,18 @@ const ROUNDS: usize = 2;
 
 /// Verdicts asked for before the attack is given up; each has draws of its own, and
 /// alpha is split between them.
-const TRIES: u64 = 7;
+const TRIES: u64 = REFINED + FALLBACKS.len() as u64;
 
-/// Tries that lengthen the refined perturbation; the others go to what the sweep saw.
-const LENGTHENED: u64 = 4;
+/// Tries for the refined perturbation, lengthened by what each verdict says is missing.
+const REFINED: u64 = 4;
 
-/// How much longer the perturbation becomes after the first verdict that was not
-/// significant; twice as much after each further one.
-const LENGTHEN: f64 = 0.01;
+/// The other tries go to the first perturbation of the sweep with at most this share of
+/// draws within r: damage need not rise along a ray, and a box can end it.
+const FALLBACKS: [f64; 3] = [0.47, 0.43, 0.37];
+
+/// Fractions of r that a verdict also counts draws within: they say by how much the
+/// damages fall short when it is not significant.
+const SHORTFALLS: usize = 30;
 
 /// A perturbation that breaks r-robustness, judged on fresh noise: an upper bound on
 /// the margin.
@@ -94,36 +98,46 @@ impl DamageCurve {
         let Some(position) = self.points.iter().skip(1).position(breaks) else { return Ok(None) };
         let (inner, outer) = (&self.points[position], &self.points[position + 1]);
         let aim = aim(draws, alpha);
-        let mut candidate = self.refine(target, effort, slot, r, inner, outer, aim)?;
-        let mut lengthen = LENGTHEN;
+        let (mut candidate, at_rest) = self.refine(target, effort, slot, r, inner, outer, aim)?;
+        let fractions: Vec<f64> = (0..SHORTFALLS).map(|k| r * (1.0 - k as f64 / 100.0)).collect();
         for attempt in 0..TRIES {
             // What is judged is exactly what is stored.
             let (perturbation, perturbed) =
                 target.bounds.perturbation(target.x, &candidate.perturbed);
             let encoding = target.model.encoding(&perturbed)?;
             let range = attempt * draws..(attempt + 1) * draws;
-            let verdict = within(target, Purpose::Verdict, &encoding, &[r], range)?[0];
-            let norm = distance(target.x, &perturbed);
+            let shares = within(target, Purpose::Verdict, &encoding, &fractions, range)?;
+            let (norm, verdict) = (distance(target.x, &perturbed), shares[0]);
             if verdict.below_half(level(alpha)) {
                 let by = candidate.name;
                 return Ok(Some(AttackedMargin { norm, perturbation, perturbed, verdict, by }));
             }
-            if attempt < LENGTHENED {
-                rescale(target, &mut candidate, norm * (1.0 + lengthen));
-                lengthen *= 2.0;
-            } else {
-                // Damage need not rise along a ray, and a box can end it: fall back on
-                // the sweep's own points, from the first that broke to the strongest.
-                let step = (attempt - LENGTHENED) as usize * self.points.len();
-                let fallback = (position + 1 + step).min(self.points.len() - 1);
-                candidate = self.points[fallback].candidates[0].clone();
+            match attempt.checked_sub(REFINED - 1).map(|after| FALLBACKS.get(after as usize)) {
+                None => {
+                    // The quantile that should be r, and the norm that makes it so.
+                    let reached = shares.iter().position(|share| share.estimate() <= aim);
+                    let reached = fractions[reached.unwrap_or(SHORTFALLS - 1)];
+                    let gained = (reached * reached - at_rest * at_rest) / (norm * norm);
+                    let longer = (norm * norm + (r * r - reached * reached) / gained).sqrt();
+                    let longer = if gained > 0.0 { longer.min(2.0 * norm) } else { 1.5 * norm };
+                    rescale(target, &mut candidate, longer.max(1.005 * norm));
+                }
+                Some(share) => {
+                    let clear =
+                        |point: &CurvePoint| share.is_some_and(|&s| point.within[slot] <= s);
+                    let Some(point) = self.points.iter().skip(1).find(|point| clear(point)) else {
+                        break;
+                    };
+                    candidate = point.candidates[0].clone();
+                }
             }
         }
         Ok(None)
     }
 
     /// Alternates ascent at the current norm, on the share of draws beyond r, with a
-    /// search for the smallest norm along the best direction.
+    /// search for the smallest norm along the best direction. Also the quantile of the
+    /// damages at rest that this search compares with r.
     fn refine(
         &self,
         target: Target<'_>,
@@ -133,10 +147,10 @@ impl DamageCurve {
         inner: &CurvePoint,
         outer: &CurvePoint,
         aim: f64,
-    ) -> Result<Candidate, Error> {
+    ) -> Result<(Candidate, f64), Error> {
         // The inner point may itself be close to breaking, or the input at rest.
         let (above, below) = (inner.within[slot] - 0.5, 0.5 - outer.within[slot]);
-        let share = (above / (above + below).max(1e-9)).clamp(0.05, 1.0);
+        let share = (above / (above + below).max(1e-9)).clamp(0.2, 1.0);
         let mut norm = inner.norm + (outer.norm - inner.norm) * share;
         let mut candidates = outer.candidates.clone();
         if inner.norm > 0.0 {
@@ -154,14 +168,24 @@ impl DamageCurve {
             }
             let first = self.draws_used + ((slot * ROUNDS + round) * draws) as u64;
             ascend(target, goal, &mut candidates, norm, effort.steps, first, draws)?;
-            candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
+            rank(target, &mut candidates, goal)?;
             norm = shortest(target, &candidates[0], r, norm, aim, at_rest)?;
             candidates.truncate(2);
         }
         let mut best = candidates.swap_remove(0);
         rescale(target, &mut best, norm);
-        Ok(best)
+        Ok((best, at_rest))
     }
+}
+
+/// Orders candidates by the goal, strongest first, on more draws than their ascent had,
+/// and others: few draws favour whoever fits their noise.
+fn rank(target: Target<'_>, candidates: &mut [Candidate], goal: Goal) -> Result<(), Error> {
+    for candidate in candidates.iter_mut() {
+        candidate.value = goal.value(&damages(target, &candidate.perturbed, 0..JUDGING_DRAWS)?);
+    }
+    candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
+    Ok(())
 }
 
 /// The norm along a candidate's direction at which a share `aim` of the draws is within
@@ -177,7 +201,11 @@ fn shortest(
     aim: f64,
     at_rest: f64,
 ) -> Result<f64, Error> {
-    let (mut inside, mut outside) = ((0.0, at_rest.powi(2).min(r * r)), None);
+    if at_rest >= r {
+        // As good as broken at rest: nothing to shorten.
+        return Ok(start);
+    }
+    let (mut inside, mut outside) = ((0.0, at_rest * at_rest), None);
     let mut norm = start;
     for _ in 0..LINE_STEPS {
         let mut moved = candidate.clone();
