@@ -13,8 +13,9 @@ use vaegis_data::Dataset;
 /// A point takes a fraction of a second.
 const AUDIT: &str = "audit model --data mnist --draws 400 --r 2,q0.9";
 
-/// Long enough to be killed in the middle.
-const LONG: &str = "audit model --data mnist --points 400 --draws 400 --no-attack --out";
+/// Long enough to be killed in the middle, on a machine of many cores too.
+const LONG: &str =
+    "audit model --data mnist --points 400 --draws 400 --no-attack --threads 2 --out";
 
 /// Everything but the time it took.
 fn timeless(rows: Vec<PointRow>) -> Vec<PointRow> {
@@ -303,6 +304,18 @@ fn a_closed_stdout_ends_the_program_quietly() {
     }
     // What was asked for is there, whoever watched.
     assert!(sandbox.exists("fresh/report.html") && sandbox.exists("page.html"));
+}
+
+#[test]
+fn a_closed_stdout_hides_no_failed_point() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("digits.idx", gigantic(&[8]));
+    let line = "audit model --data digits.idx --points 2 --draws 100 --no-attack --out audit";
+    let mut command = sandbox.command(line);
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("an end").code(), Some(1));
 }
 
 #[test]

@@ -227,7 +227,7 @@ fn reports_need_finished_audits() {
     }
     refused(&sandbox, "report --out out", &["<AUDITS>"]);
 
-    let long = "audit model --data mnist --points 400 --draws 400 --no-attack --out unfinished";
+    let long = "audit model --data mnist --points 400 --no-attack --threads 2 --out unfinished";
     sandbox.kill_when("unfinished/audit.toml", long);
     assert!(!sandbox.exists("unfinished/summary.json"), "it ended before it was killed");
     refused(&sandbox, "report unfinished --out out", &["unfinished", "is not finished"]);

@@ -151,6 +151,17 @@ fn every_activation_trains_on_images_from_a_file() {
     }
 }
 
+#[test]
+fn a_training_that_diverges_leaves_no_model_and_says_what_may_help() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&format!("{TINY} --learning-rate 1e30 --out model")).expect_refusal(&[
+        "in epoch 1",
+        "hint:",
+        "--learning-rate",
+    ]);
+    assert!(!sandbox.exists("model/model.json"));
+}
+
 /// `vaegis train ... 2>&1 | head -1` must not cost the training.
 #[test]
 fn nobody_has_to_read_the_messages_of_a_training() {

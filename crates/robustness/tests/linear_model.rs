@@ -215,7 +215,7 @@ fn attacked_margins_are_as_tight_as_their_verdict_allows() {
             let most = linear.reach(r, 0.43);
             assert!(margin.norm <= most, "r = {r}: {} above {most}", margin.norm);
             assert!(
-                r < 2.0 || margin.norm <= truth * 1.025,
+                r < 2.0 || margin.norm <= truth * 1.03,
                 "r = {r}: {} and {truth}",
                 margin.norm
             );
