@@ -116,7 +116,7 @@ impl AuditConfig {
         require(
             execution.memory >= least,
             format!(
-                "this model needs {} MiB of memory, {} are allowed",
+                "this model needs at least {} MiB, --memory allows {}",
                 mebibytes(least),
                 execution.memory >> 20
             ),

@@ -46,7 +46,7 @@ pub(crate) struct DemoOptions {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Machine {
     /// Threads to use [default: all]
-    #[arg(long)]
+    #[arg(long, value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
     /// Memory for batches of draws, for example 512MiB or 2GiB
     #[arg(long, default_value = "512MiB", value_parser = parse_memory)]
@@ -108,7 +108,7 @@ pub(crate) struct TrainOptions {
     #[arg(long, value_enum, default_value = "beta-vae")]
     pub(crate) objective: ObjectiveName,
     /// Weight of the KL term (beta-vae)
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, allow_negative_numbers = true, default_value_t = 1.0)]
     pub(crate) beta: f64,
     /// Epochs over which that weight rises from 0
     #[arg(long, default_value_t = 0)]
@@ -132,7 +132,7 @@ pub(crate) struct TrainOptions {
     #[arg(long, value_enum, default_value = "bernoulli")]
     pub(crate) likelihood: LikelihoodName,
     /// Standard deviation of a Gaussian likelihood
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, allow_negative_numbers = true, default_value_t = 0.1)]
     pub(crate) likelihood_sigma: f64,
     /// Most epochs to train
     #[arg(long, default_value_t = 50)]
@@ -141,10 +141,10 @@ pub(crate) struct TrainOptions {
     #[arg(long, default_value_t = 128)]
     pub(crate) batch_size: usize,
     /// Adam's step size
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, allow_negative_numbers = true, default_value_t = 1e-3)]
     pub(crate) learning_rate: f64,
     /// Share of the training rows set aside for validation
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, allow_negative_numbers = true, default_value_t = 0.1)]
     pub(crate) validation: f64,
     /// Stop after this many epochs without improvement; 0 never stops early
     #[arg(long, default_value_t = 8)]
@@ -153,7 +153,7 @@ pub(crate) struct TrainOptions {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Threads to use [default: all]
-    #[arg(long)]
+    #[arg(long, value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
 }
 
@@ -178,7 +178,7 @@ pub(crate) struct AuditOptions {
     #[arg(long, default_value_t = 10_000)]
     pub(crate) draws: u64,
     /// Error probability of limits and verdicts
-    #[arg(long, default_value_t = 0.001)]
+    #[arg(long, allow_negative_numbers = true, default_value_t = 0.001)]
     pub(crate) alpha: f64,
     /// Box of perturbed inputs: none, or two numbers such as 0,1 [default: the range of
     /// the data's pixel format, else none]
@@ -188,7 +188,7 @@ pub(crate) struct AuditOptions {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Name of the model in the results [default: the name of its folder]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) name: Option<String>,
     /// Only probabilities and first-order estimates
     #[arg(long)]
@@ -211,6 +211,14 @@ pub(crate) struct ReportOptions {
     /// The HTML file to write
     #[arg(long, default_value = "report.html")]
     pub(crate) out: PathBuf,
+}
+
+/// More threads than any machine has cores only cost memory.
+fn parse_threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads @ 1..=1024) => Ok(threads),
+        _ => Err("expected a number from 1 to 1024".to_string()),
+    }
 }
 
 /// `512MiB`, `2GiB`, `1000000`.

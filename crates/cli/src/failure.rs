@@ -4,12 +4,6 @@ use vaegis_vae::Error as VaeError;
 
 /// Prints an error once, with its cause and a hint, and says "could not run".
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    if let Some(io) = error.root_cause().downcast_ref::<std::io::Error>() {
-        // Whoever read our output has seen enough.
-        if io.kind() == std::io::ErrorKind::BrokenPipe {
-            return ExitCode::SUCCESS;
-        }
-    }
     // Library errors carry their cause in their own message.
     let mut message = error.to_string();
     for cause in error.chain().skip(1) {
@@ -18,9 +12,9 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
             message = format!("{message}: {cause}");
         }
     }
-    eprintln!("error: {message}");
+    crate::output::note(&format!("error: {message}"));
     if let Some(hint) = hint(error) {
-        eprintln!("hint: {hint}");
+        crate::output::note(&format!("hint: {hint}"));
     }
     ExitCode::from(2)
 }

@@ -1,13 +1,21 @@
 use std::io::Write;
 
+use anyhow::Context;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use vaegis_audit::schema::{Quantiles, RadiusSummary, Summary};
 
-/// Writes a line to stdout; a closed pipe is an error that ends the program quietly.
+/// Writes a line to stdout. Whoever closed the pipe has seen enough: that is no error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{text}")?;
-    Ok(())
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to stdout"),
+    }
+}
+
+/// Writes a line to stderr, if anyone still reads it.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// The comparison of audits: one column per model and radius.
@@ -88,11 +96,15 @@ fn median(quantiles: &Quantiles) -> String {
 
 /// Three significant digits.
 fn number(value: f64) -> String {
+    let size = value.abs();
     if value == 0.0 {
-        return "0".to_string();
+        "0".to_string()
+    } else if (1e-4..1e6).contains(&size) {
+        let digits = (2 - size.log10().floor() as i32).clamp(0, 6) as usize;
+        format!("{value:.digits$}")
+    } else {
+        format!("{value:.2e}")
     }
-    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize;
-    format!("{value:.digits$}")
 }
 
 #[cfg(test)]
@@ -108,6 +120,8 @@ mod tests {
             (0.0123456, "0.0123"),
             (123.456, "123"),
             (99999.0, "99999"),
+            (1e-30, "1.00e-30"),
+            (1e30, "1.00e30"),
         ];
         for (value, text) in cases {
             assert_eq!(number(value), text);

@@ -214,11 +214,7 @@ fn attacked_margins_are_as_tight_as_their_verdict_allows() {
             // rest that costs little norm.
             let most = linear.reach(r, 0.43);
             assert!(margin.norm <= most, "r = {r}: {} above {most}", margin.norm);
-            assert!(
-                r < 2.0 || margin.norm <= truth * 1.03,
-                "r = {r}: {} and {truth}",
-                margin.norm
-            );
+            assert!(r < 2.0 || margin.norm <= truth * 1.03, "r = {r}: {} and {truth}", margin.norm);
             assert!(margin.verdict.below_half(0.001));
             assert!(*degradation > 0.0);
         }

@@ -65,7 +65,8 @@ impl VaeConfig {
         Vae::new(encoder, decoder, self.likelihood)
     }
 
-    fn problems(&self) -> Vec<String> {
+    /// What cannot work, in words.
+    pub fn problems(&self) -> Vec<String> {
         let mut problems = vec![];
         let mut require = |holds: bool, problem: &str| {
             if !holds {

@@ -22,4 +22,4 @@ pub use likelihood::Likelihood;
 pub use model::{Posterior, Vae};
 pub use noise::{Noise, Purpose};
 pub use objective::{Losses, Objective};
-pub use train::{Checkpoint, EpochReport, Progress, TrainConfig, Trained, train};
+pub use train::{Checkpoint, EpochReport, Progress, TrainConfig, Trained, check, train};

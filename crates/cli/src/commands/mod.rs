@@ -31,8 +31,6 @@ fn writable(folder: &Path) -> anyhow::Result<()> {
 
 /// The threads that tensors of this process may use together.
 fn use_threads(threads: usize) -> anyhow::Result<()> {
-    anyhow::ensure!(threads > 0, "--threads must be at least 1");
-    // Only the first call counts; every later one asks for the same.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    Ok(())
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global().with_context(|| format!("cannot start {threads} threads (--threads)"))
 }

@@ -10,7 +10,7 @@ use vaegis_data::Dataset;
 use vaegis_network::ops::Function;
 use vaegis_vae::{
     Architecture, Checkpoint, Likelihood, Objective, Progress, TrainConfig, Trained, VaeConfig,
-    train,
+    check, train,
 };
 
 use super::{use_threads, writable};
@@ -55,7 +55,12 @@ pub(crate) fn train_into(
     dataset: &Dataset,
     name: &str,
 ) -> anyhow::Result<Option<Trained>> {
+    let problems = [vae.problems(), config.problems()].concat();
+    if !problems.is_empty() {
+        return Err(vaegis_vae::Error::Config(problems).into());
+    }
     let model = vae.init(config.seed, &Device::flex())?;
+    check(&model, dataset, config)?;
     writable(out)?;
     let stop = interrupt::flag();
     let bar = progress::bar(config.epochs, "epochs");
@@ -85,7 +90,7 @@ pub(crate) fn train_into(
                     report.validation.rate,
                     rows / epoch_started.elapsed().as_secs_f64(),
                 );
-                bar.suspend(|| eprintln!("{line}"));
+                bar.suspend(|| crate::output::note(&format!("{line}")));
             }
         }
         if stop.load(Ordering::Relaxed) {
@@ -97,10 +102,10 @@ pub(crate) fn train_into(
     let trained = train(model, dataset, config, Some(out), &mut report)?;
     bar.finish_and_clear();
     if trained.interrupted && stop.load(Ordering::Relaxed) {
-        eprintln!(
+        crate::output::note(&format!(
             "interrupted after epoch {}; run the same command to resume",
             trained.history.len()
-        );
+        ));
         return Ok(None);
     }
     let record = serde_json::json!({

@@ -123,18 +123,7 @@ pub fn train(
     folder: Option<&Path>,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Trained, Error> {
-    let problems = config.problems();
-    if !problems.is_empty() {
-        return Err(Error::Config(problems));
-    }
-    check_data(&vae, dataset)?;
-    let (training, validation) = split_validation(dataset.train(), config.validation, config.seed);
-    if training.is_empty() || validation.is_empty() {
-        let rows = dataset.train().len();
-        let reason = format!("{rows} training rows are too few for a validation split");
-        return Err(Error::Data { dataset: dataset.name().to_string(), reason });
-    }
-
+    let (training, validation) = check(&vae, dataset, config)?;
     let vae = numbered(vae);
     let mut state = match folder {
         Some(folder) => Checkpoint::resume(folder, &vae, config, dataset)?,
@@ -175,6 +164,35 @@ pub fn train(
         best_epoch: state.best_epoch,
         interrupted,
     })
+}
+
+/// Refuses what cannot work, before any work: settings, and data that do not fit the
+/// model. Returns the training and the validation rows.
+///
+/// # Errors
+/// Lists settings that cannot work; names what does not fit between data and model.
+pub fn check(
+    vae: &Vae,
+    dataset: &Dataset,
+    config: &TrainConfig,
+) -> Result<(Vec<usize>, Vec<usize>), Error> {
+    let problems = config.problems();
+    if !problems.is_empty() {
+        return Err(Error::Config(problems));
+    }
+    check_data(vae, dataset)?;
+    let (training, validation) = split_validation(dataset.train(), config.validation, config.seed);
+    if training.is_empty() || validation.is_empty() {
+        let reason = format!(
+            "a validation share of {} leaves {} of {} rows to train on and {} to validate on: too few",
+            config.validation,
+            training.len(),
+            dataset.train().len(),
+            validation.len()
+        );
+        return Err(Error::Data { dataset: dataset.name().to_string(), reason });
+    }
+    Ok((training, validation))
 }
 
 /// One pass over the training rows; `None` if `progress` asked to stop.
