@@ -49,7 +49,7 @@ fn exp(x: f32) -> f32 {
     polynomial = polynomial * r + 8.333_452e-3;
     polynomial = polynomial * r + 4.166_579_6e-2;
     polynomial = polynomial * r + 1.666_666_5e-1;
-    polynomial = polynomial * r + 5.000_000_1e-1;
+    polynomial = polynomial * r + 0.5;
     let mantissa = polynomial * r * r + r + 1.0;
     // The low bits of `shifted` hold the integer exponent (two's complement).
     let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
@@ -66,7 +66,7 @@ fn sigmoid(x: f32) -> f32 {
 fn tanh(x: f32) -> f32 {
     let square = x * x;
     let mut polynomial = -5.704_988e-3;
-    polynomial = polynomial * square + 2.063_908_9e-2;
+    polynomial = polynomial * square + 2.063_909e-2;
     polynomial = polynomial * square - 5.373_971e-2;
     polynomial = polynomial * square + 1.333_144_2e-1;
     polynomial = polynomial * square - 3.333_328e-1;

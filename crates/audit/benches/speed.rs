@@ -1,0 +1,103 @@
+//! How fast the hot loops are: the Monte Carlo decode loop against the matrix products
+//! it consists of, and everything an audit does for one point.
+//!
+//! `cargo xtask bench`. Compare the two decode benches with each other, in one run: their
+//! ratio is the fraction of the matrix-product rate that the loop reaches.
+
+use std::hint::black_box;
+use std::ops::ControlFlow;
+
+use burn::tensor::{Device, Distribution, Tensor};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use vaegis_data::Dataset;
+use vaegis_network::ops::Function;
+use vaegis_robustness::attack::Effort;
+use vaegis_robustness::{InputBox, Model, Radius, Settings, Target, assess, probability};
+use vaegis_vae::{
+    Architecture, Likelihood, Noise, Objective, Purpose, TrainConfig, Vae, VaeConfig, train,
+};
+
+const DRAWS: u64 = 10_000;
+const BATCH: usize = 256;
+
+/// The demo's architecture, trained long enough to be a VAE.
+fn trained(data: &Dataset) -> Vae {
+    let config = VaeConfig {
+        input_shape: data.shape().to_vec(),
+        latent: 10,
+        architecture: Architecture::Mlp { hidden: vec![400, 400], activation: Function::Relu },
+        likelihood: Likelihood::Bernoulli,
+    };
+    let training = TrainConfig {
+        objective: Objective::ELBO,
+        epochs: 8,
+        batch_size: 256,
+        learning_rate: 1e-3,
+        validation: 0.1,
+        patience: 0,
+        seed: 0,
+    };
+    let vae = config.init(0, &Device::flex()).expect("a valid configuration");
+    let go_on = &mut |_| ControlFlow::Continue(());
+    train(vae, data, &training, None, go_on).expect("training converges").vae
+}
+
+fn benches(criterion: &mut Criterion) {
+    let data = Dataset::mnist();
+    let vae = trained(&data);
+    let model = Model::new(&vae);
+    let noise = Noise::new(0);
+    let x = data.row(8_000);
+    let encoding = model.encoding(&x).expect("a finite posterior");
+    let reference = model.reconstruct(&encoding.mu).expect("a finite reconstruction");
+    let bounds = InputBox::Interval { low: 0.0, high: 1.0 };
+    let target =
+        Target { model: &model, x: &x, reference: &reference, noise: &noise, index: 8_000, bounds };
+    // One point has one thread, so benches have one.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+
+    let mut group = criterion.benchmark_group("decode 10000 draws");
+    group.throughput(Throughput::Elements(DRAWS)).sample_size(20);
+    group.bench_function("monte carlo loop", |bencher| {
+        pool.install(|| {
+            bencher.iter(|| {
+                probability::within(target, Purpose::Estimation, &encoding, &[4.0], 0..DRAWS)
+                    .expect("finite damages")
+            });
+        });
+    });
+    let device = Device::flex();
+    let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, &device);
+    let layers: Vec<(Tensor<2>, Tensor<2>)> = [[10, 400], [400, 400], [400, 784]]
+        .map(|[inputs, outputs]| (random([BATCH, inputs]), random([inputs, outputs])))
+        .to_vec();
+    group.bench_function("matrix products alone", |bencher| {
+        pool.install(|| {
+            bencher.iter(|| {
+                for _ in 0..DRAWS as usize / BATCH {
+                    for (rows, weight) in &layers {
+                        black_box(rows.clone().matmul(weight.clone()));
+                    }
+                }
+            });
+        });
+    });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("one point, 10000 draws, 2 radii, 1 thread");
+    group.sample_size(10);
+    for (name, attack) in [("bounds", None), ("bounds and attack", Some(Effort::default()))] {
+        let radii = vec![Radius::Absolute(3.0), Radius::Absolute(5.0)];
+        let settings = Settings { radii, draws: DRAWS, alpha: 0.001, bounds, attack };
+        group.bench_function(name, |bencher| {
+            pool.install(|| {
+                bencher
+                    .iter(|| assess(&model, &noise, 8_000, &x, &settings).expect("a finite point"));
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);
