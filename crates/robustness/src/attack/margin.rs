@@ -98,7 +98,8 @@ impl DamageCurve {
         let Some(position) = self.points.iter().skip(1).position(breaks) else { return Ok(None) };
         let (inner, outer) = (&self.points[position], &self.points[position + 1]);
         let aim = aim(draws, alpha);
-        let (mut candidate, at_rest) = self.refine(target, effort, slot, r, inner, outer, aim)?;
+        let search = Search { target, effort, slot, r, aim };
+        let (mut candidate, at_rest) = search.refine(self, inner, outer)?;
         let fractions: Vec<f64> = (0..SHORTFALLS).map(|k| r * (1.0 - k as f64 / 100.0)).collect();
         for attempt in 0..TRIES {
             // What is judged is exactly what is stored.
@@ -134,20 +135,29 @@ impl DamageCurve {
         }
         Ok(None)
     }
+}
 
+/// The search for the smallest perturbation at one radius.
+struct Search<'a> {
+    target: Target<'a>,
+    effort: &'a Effort,
+    slot: usize,
+    r: f64,
+    /// The share of draws within r to aim at.
+    aim: f64,
+}
+
+impl Search<'_> {
     /// Alternates ascent at the current norm, on the share of draws beyond r, with a
     /// search for the smallest norm along the best direction. Also the quantile of the
     /// damages at rest that this search compares with r.
     fn refine(
         &self,
-        target: Target<'_>,
-        effort: &Effort,
-        slot: usize,
-        r: f64,
+        curve: &DamageCurve,
         inner: &CurvePoint,
         outer: &CurvePoint,
-        aim: f64,
     ) -> Result<(Candidate, f64), Error> {
+        let Self { target, effort, slot, r, aim } = *self;
         // The inner point may itself be close to breaking, or the input at rest.
         let (above, below) = (inner.within[slot] - 0.5, 0.5 - outer.within[slot]);
         let share = (above / (above + below).max(1e-9)).clamp(0.2, 1.0);
@@ -166,7 +176,7 @@ impl DamageCurve {
             for candidate in &mut candidates {
                 rescale(target, candidate, norm);
             }
-            let first = self.draws_used + ((slot * ROUNDS + round) * draws) as u64;
+            let first = curve.draws_used + ((slot * ROUNDS + round) * draws) as u64;
             ascend(target, goal, &mut candidates, norm, effort.steps, first, draws)?;
             rank(target, &mut candidates, goal)?;
             norm = shortest(target, &candidates[0], r, norm, aim, at_rest)?;
