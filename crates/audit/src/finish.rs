@@ -21,10 +21,10 @@ pub fn finish(
     config: &AuditConfig,
 ) -> Result<Summary, Error> {
     let folder = writer.folder();
-    if writer.is_finished() {
-        if let Some(summary) = folder.summary()? {
-            return Ok(summary);
-        }
+    if writer.is_finished()
+        && let Some(summary) = folder.summary()?
+    {
+        return Ok(summary);
     }
     let settings = &config.settings;
     let radii: Vec<String> = settings.radii.iter().map(ToString::to_string).collect();
