@@ -12,9 +12,9 @@ pub(crate) fn flag() -> &'static AtomicBool {
             if STOP.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
-            crate::output::note(&format!(
-                "\nstopping after the work in flight; press Ctrl-C again to stop at once"
-            ));
+            crate::output::note(
+                "\nstopping after the work in flight; press Ctrl-C again to stop at once",
+            );
         };
         // Without a handler Ctrl-C ends the process, which loses nothing but the work in flight.
         let _ = ctrlc::set_handler(handler);

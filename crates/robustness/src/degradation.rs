@@ -1,4 +1,4 @@
-//! What a perturbation costs in likelihood [C21]:
+//! What a perturbation costs in likelihood \[C21\]:
 //! `|log p(x|z*) - log p(x|z)| / |log p(x|z)|`, with z from the posterior of x and z*
 //! from that of x + d, both in expectation over the same noise.
 

@@ -1,5 +1,5 @@
 //! r-robustness of variational autoencoders: how far an input can be pushed before
-//! its reconstruction changes by more than r [C21].
+//! its reconstruction changes by more than r \[C21\].
 //!
 //! One file per concept, named as the mathematics names it:
 //!
@@ -12,13 +12,13 @@
 //! | [`ball`] | where perturbations may go: norm, radius, box |
 //! | [`attack`] | maximum damage, the damage curve, the attacked margin |
 //! | [`degradation`] | what an attack costs in likelihood |
-//! | [`assess`] | all of it for one point |
+//! | [`assess()`] | all of it for one point |
 //!
 //! The bounds of this crate are first order: *estimates*, not certificates. An
 //! attacked margin is an upper bound on the true margin, as good as the attack.
 //! Nothing here prints, reads files or starts threads.
 //!
-//! [C21]: Camuto, Willetts, Roberts, Holmes, Rainforth, *Towards a Theoretical
+//! \[C21\]: Camuto, Willetts, Roberts, Holmes, Rainforth, *Towards a Theoretical
 //! Understanding of the Robustness of Variational Autoencoders*, AISTATS 2021.
 
 pub mod assess;

@@ -54,9 +54,9 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
         output::print(&format!("{} points, {} failed", summary.points, summary.failed))?;
     }
     for remark in output::remarks(&summary) {
-        crate::output::note(&format!("note: {remark}"));
+        output::note(&format!("note: {remark}"));
     }
-    crate::output::note(&format!("report: {}", page.display()));
+    output::note(&format!("report: {}", page.display()));
     Ok(if summary.failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn audit_into(
     let outcome = outcome?;
     if outcome.interrupted {
         let stored = outcome.progress.resumed + outcome.progress.done;
-        crate::output::note(&format!(
+        output::note(&format!(
             "interrupted with {stored} points stored; run the same command to resume"
         ));
         return Ok(None);

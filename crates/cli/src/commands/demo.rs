@@ -66,9 +66,9 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     report::write(&folders, &page)?;
     output::print(&output::comparison(&summaries))?;
     for remark in summaries.iter().flat_map(output::remarks) {
-        crate::output::note(&format!("note: {remark}"));
+        output::note(&format!("note: {remark}"));
     }
-    crate::output::note(&format!("{:.0} s in all", started.elapsed().as_secs_f64()));
+    output::note(&format!("{:.0} s in all", started.elapsed().as_secs_f64()));
     output::print(&format!("report: {}", page.display()))?;
     let failed = summaries.iter().any(|summary| summary.failed > 0);
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })

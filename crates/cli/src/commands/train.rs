@@ -90,7 +90,7 @@ pub(crate) fn train_into(
                     report.validation.rate,
                     rows / epoch_started.elapsed().as_secs_f64(),
                 );
-                bar.suspend(|| crate::output::note(&format!("{line}")));
+                bar.suspend(|| output::note(&line));
             }
         }
         if stop.load(Ordering::Relaxed) {
@@ -102,7 +102,7 @@ pub(crate) fn train_into(
     let trained = train(model, dataset, config, Some(out), &mut report)?;
     bar.finish_and_clear();
     if trained.interrupted && stop.load(Ordering::Relaxed) {
-        crate::output::note(&format!(
+        output::note(&format!(
             "interrupted after epoch {}; run the same command to resume",
             trained.history.len()
         ));
