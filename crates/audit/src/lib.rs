@@ -1,7 +1,7 @@
 //! Audits over many points: plan, execution, crash-safe store, resume and summaries.
 //!
 //! [`audit`] assesses every selected point on a pool of workers and stores the results
-//! in an [audit folder](store) as they come; [`finish`] turns them into a summary and a
+//! in an [audit folder](store) as they come; [`finish()`] turns them into a summary and a
 //! gallery. What is stored, and what it means, stands in [`schema`].
 //!
 //! Points are independent and their noise is addressed by their index, so results do

@@ -21,5 +21,5 @@ pub use error::Error;
 pub use likelihood::Likelihood;
 pub use model::{Posterior, Vae};
 pub use noise::{Noise, Purpose};
-pub use objective::{Losses, Objective};
+pub use objective::{BatchLoss, Losses, Objective};
 pub use train::{Checkpoint, EpochReport, Progress, TrainConfig, Trained, check, train};

@@ -1,6 +1,6 @@
 //! Rows as Parquet tables.
 //!
-//! The conversion is written once, as a list of columns per row type: [`columns!`] turns the
+//! The conversion is written once, as a list of columns per row type: `columns!` turns the
 //! list into the Arrow schema, the encoder and the decoder. The list cannot drift from the row
 //! type, because the decoder builds the row as a struct literal: a field that is missing here
 //! does not compile. Column types follow from field types ([`Cell`]).
