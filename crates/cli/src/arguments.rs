@@ -36,7 +36,7 @@ pub(crate) struct DemoOptions {
     #[arg(long, default_value = "vaegis-demo")]
     pub(crate) out: PathBuf,
     /// Points to audit: a count, a range such as 8000..8050, or a list
-    #[arg(long, default_value = "30")]
+    #[arg(long, default_value = "24")]
     pub(crate) points: Selection,
     #[command(flatten)]
     pub(crate) machine: Machine,

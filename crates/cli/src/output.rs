@@ -39,7 +39,7 @@ pub(crate) fn comparison(summaries: &[Summary]) -> String {
     type Cell = fn(&Summary, &RadiusSummary) -> String;
     let rows: [(&str, Cell); 11] = [
         ("radius r", |_, radius| median(&radius.r)),
-        ("p(r) without perturbation", |_, radius| median(&radius.p)),
+        ("p(r) without perturbation", |_, radius| probability(&radius.p)),
         ("r-robust points", |_, radius| format!("{:.0}%", 100.0 * radius.robust_fraction)),
         ("paper's bound (first-order estimate)", |_, radius| median(&radius.bound_paper)),
         ("sharp bound (first-order estimate)", |_, radius| median(&radius.bound_sharp)),
@@ -90,6 +90,15 @@ fn median(quantiles: &Quantiles) -> String {
     match quantiles.median {
         Some(value) => number(value),
         None if quantiles.count > 0 => "inf".to_string(),
+        None => "-".to_string(),
+    }
+}
+
+/// Rounds no probability to 1 that is not 1.
+fn probability(quantiles: &Quantiles) -> String {
+    match quantiles.median {
+        Some(value) if (0.9995..1.0).contains(&value) => ">0.999".to_string(),
+        Some(value) => format!("{value:.3}"),
         None => "-".to_string(),
     }
 }
