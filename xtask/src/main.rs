@@ -27,7 +27,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Test { slow } => {
-            let mut arguments = vec!["test", "--release", "--workspace"];
+            let mut arguments = vec!["test", "--release", "--workspace", "--no-fail-fast"];
             if slow {
                 arguments.extend(["--", "--include-ignored"]);
             }
