@@ -27,7 +27,10 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Test { slow } => {
-            let mut arguments = vec!["test", "--release", "--workspace", "--no-fail-fast"];
+            cargo(&["test", "--release", "--workspace", "--doc"], &[])?;
+            let kinds = ["--lib", "--bins", "--tests", "--no-fail-fast"];
+            let mut arguments = vec!["test", "--release", "--workspace"];
+            arguments.extend(kinds);
             if slow {
                 arguments.extend(["--", "--include-ignored"]);
             }
