@@ -28,9 +28,8 @@ fn main() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Test { slow } => {
             cargo(&["test", "--release", "--workspace", "--doc"], &[])?;
-            let kinds = ["--lib", "--bins", "--tests", "--no-fail-fast"];
-            let mut arguments = vec!["test", "--release", "--workspace"];
-            arguments.extend(kinds);
+            let mut arguments =
+                vec!["test", "--release", "--workspace", "--tests", "--no-fail-fast"];
             if slow {
                 arguments.extend(["--", "--include-ignored"]);
             }
