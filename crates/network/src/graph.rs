@@ -101,21 +101,21 @@ impl NetworkBuilder {
 
 /// An operator and where its inputs come from.
 #[derive(Module, Debug)]
-struct Node {
-    operator: Operator,
+pub(crate) struct Node {
+    pub(crate) operator: Operator,
     #[module(skip)]
-    inputs: Vec<Value>,
+    pub(crate) inputs: Vec<Value>,
 }
 
 /// A graph of operators with parameters; see the [crate documentation](crate).
 #[derive(Module, Debug)]
 pub struct Network {
-    nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     /// Sample shape of every value.
     #[module(skip)]
-    shapes: Vec<Vec<usize>>,
+    pub(crate) shapes: Vec<Vec<usize>>,
     #[module(skip)]
-    outputs: Vec<Value>,
+    pub(crate) outputs: Vec<Value>,
 }
 
 /// All values of one evaluation, kept for [`Network::jvp`] and [`Network::vjp`].
@@ -158,14 +158,19 @@ impl Network {
     /// Multiply-adds of one forward pass of one row in its matrix products, times 2.
     pub fn flops_per_row(&self) -> usize {
         let node_flops = |(node, shape): (&Node, &Vec<usize>)| match node.operator.config() {
-            OperatorConfig::Linear(config) => 2 * config.inputs * config.outputs,
+            OperatorConfig::Linear(config) => 2 * config.inputs * shape.iter().product::<usize>(),
             OperatorConfig::Conv2d(config) => {
-                let taps = config.input[0] * config.kernel.iter().product::<usize>();
+                let channels = config.input[0] / config.groups;
+                let taps = channels * config.kernel.iter().product::<usize>();
                 2 * taps * shape.iter().product::<usize>()
             }
             OperatorConfig::ConvTranspose2d(config) => {
-                let taps = config.channels * config.kernel.iter().product::<usize>();
+                let channels = config.channels / config.groups;
+                let taps = channels * config.kernel.iter().product::<usize>();
                 2 * taps * config.input.iter().product::<usize>()
+            }
+            OperatorConfig::MatMul(config) => {
+                2 * config.batch * config.rows * config.inner * config.columns
             }
             _ => 0,
         };
@@ -188,23 +193,6 @@ impl Network {
             nodes: self.nodes.iter().map(node).collect(),
             outputs: self.outputs.clone(),
         }
-    }
-
-    /// This network followed by a parameterless operator on its first output, which
-    /// becomes the only output. Parameters are shared, not copied.
-    ///
-    /// # Errors
-    /// If the operator does not fit the output.
-    pub fn followed_by(mut self, operator: &OperatorConfig) -> Result<Self, Error> {
-        let operator = operator.init(&mut Initialiser::new(0), &self.device());
-        let value = self.outputs[0];
-        let shape = operator.output_shape(&[&self.shapes[value]]).map_err(|reason| {
-            Error::Operator { node: self.nodes.len(), operator: operator.name(), reason }
-        })?;
-        self.nodes.push(Node { operator, inputs: vec![value] });
-        self.shapes.push(shape);
-        self.outputs = vec![self.nodes.len()];
-        Ok(self)
     }
 
     /// Evaluates the outputs, dropping every value as soon as its last reader ran.

@@ -1,133 +1,35 @@
-//! What must hold for every operator: jvp and vjp are adjoint, agree with finite
-//! differences and with Burn's autodiff, and do not mix rows.
+//! What must hold for every operator: it does what its definition says; jvp and vjp are
+//! adjoint, agree with finite differences and with Burn's autodiff, and do not mix rows or
+//! vectors.
 
-use burn::tensor::{Device, Tensor, TensorData};
+mod support;
+
+use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
-use vaegis_network::ops::{
-    ActivationConfig, AddConfig, Conv2dConfig, ConvTranspose2dConfig, Function, Initialiser,
-    LinearConfig, OperatorConfig, ReshapeConfig,
+use support::reference::evaluate;
+use support::{
+    assert_close, other_than_activation, single_operator, spread, tensor, to_vec, tracked,
 };
-use vaegis_network::{Network, NetworkBuilder};
-
-/// Every kind of operator, at random small sizes, as a network of that operator alone
-/// (`Add` as a residual connection around a linear map).
-fn single_operator() -> impl Strategy<Value = Network> {
-    let sides = (1usize..4, 3usize..7, 3usize..7);
-    let convolution = (
-        sides.clone(),
-        1usize..4,
-        (1usize..4, 1usize..4),
-        (1usize..3, 1usize..3),
-        (0usize..2, 0usize..2),
-    );
-    let operators = prop_oneof![
-        (1usize..9, 1usize..9).prop_map(|(inputs, outputs)| {
-            (vec![inputs], OperatorConfig::Linear(LinearConfig { inputs, outputs }))
-        }),
-        convolution.clone().prop_map(|(input, channels, kernel, stride, padding)| {
-            let input: [usize; 3] = input.into();
-            let config = Conv2dConfig {
-                input,
-                channels,
-                kernel: kernel.into(),
-                stride: stride.into(),
-                padding: padding.into(),
-            };
-            (input.to_vec(), OperatorConfig::Conv2d(config))
-        }),
-        (convolution, 0usize..2).prop_map(|((input, channels, kernel, stride, padding), extra)| {
-            let input: [usize; 3] = input.into();
-            let stride: [usize; 2] = stride.into();
-            let config = ConvTranspose2dConfig {
-                input,
-                channels,
-                kernel: kernel.into(),
-                stride,
-                padding: padding.into(),
-                output_padding: stride.map(|step| extra.min(step - 1)),
-            };
-            (input.to_vec(), OperatorConfig::ConvTranspose2d(config))
-        }),
-        (sides.clone(), function()).prop_map(|(shape, function)| {
-            let shape: [usize; 3] = shape.into();
-            (shape.to_vec(), OperatorConfig::Activation(ActivationConfig { function }))
-        }),
-        sides.prop_map(|(channels, height, width)| {
-            let shape = vec![channels * height, width];
-            (vec![channels, height, width], OperatorConfig::Reshape(ReshapeConfig { shape }))
-        }),
-        (1usize..9).prop_map(|width| (vec![width], OperatorConfig::Add(AddConfig {}))),
-    ];
-    (operators, any::<u64>()).prop_map(|((input_shape, operator), seed)| {
-        let mut builder = NetworkBuilder::new(input_shape.clone());
-        let output = if let OperatorConfig::Add(_) = operator {
-            let width = input_shape[0];
-            let inner = builder
-                .push(OperatorConfig::Linear(LinearConfig { inputs: width, outputs: width }), &[0]);
-            builder.push(operator, &[0, inner, inner])
-        } else {
-            builder.push(operator, &[0])
-        };
-        builder.finish(&[output], &mut Initialiser::new(seed), &Device::flex()).unwrap()
-    })
-}
-
-fn function() -> impl Strategy<Value = Function> {
-    prop::sample::select(vec![
-        Function::Relu,
-        Function::LeakyRelu { slope: 0.1 },
-        Function::Elu { alpha: 0.7 },
-        Function::Gelu,
-        Function::Silu,
-        Function::Softplus,
-        Function::Sigmoid,
-        Function::Tanh,
-        Function::ContinuousBernoulliMean,
-    ])
-}
-
-/// Deterministic pseudo-random values in [-1, 1], away from the kinks at 0.
-fn values(count: usize, salt: u64) -> Vec<f32> {
-    let mut state = salt.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..count)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            let value = (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
-            if value.abs() < 0.05 { value.signum() * 0.05 + value } else { value }
-        })
-        .collect()
-}
-
-fn tensor<const D: usize>(shape: [usize; D], salt: u64) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(values(shape.iter().product(), salt), shape), &Device::flex())
-}
-
-fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().try_to_vec().unwrap()
-}
+use vaegis_network::ops::{
+    ActivationConfig, AddConfig, Function, Initialiser, LinearConfig, OperatorConfig,
+};
+use vaegis_network::{Network, NetworkBuilder, NetworkConfig};
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
 
-fn assert_close(a: &[f32], b: &[f32], tolerance: f32) -> Result<(), TestCaseError> {
-    prop_assert_eq!(a.len(), b.len());
-    for (position, (a, b)) in a.iter().zip(b).enumerate() {
-        prop_assert!(
-            (a - b).abs() <= tolerance * (1.0 + a.abs().max(b.abs())),
-            "at {}: {} and {}",
-            position,
-            a,
-            b
-        );
-    }
-    Ok(())
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn values_agree_with_definitions(network in other_than_activation(), rows in 1usize..60, salt in any::<u64>()) {
+        let x = tensor([rows, network.input_features()], salt);
+        let found = to_vec(network.forward(x.clone()).remove(0));
+        let samples = to_vec(x);
+        let expected = samples.chunks(network.input_features()).flat_map(|x| evaluate(&network, x));
+        assert_close(&found, &expected.map(|y| y as f32).collect::<Vec<_>>(), 1e-5)?;
+    }
 
     #[test]
     fn jvp_and_vjp_are_adjoint(network in single_operator(), rows in 1usize..4, count in 1usize..4, salt in any::<u64>()) {
@@ -144,7 +46,7 @@ proptest! {
     #[test]
     fn jvp_agrees_with_central_differences(network in single_operator(), rows in 1usize..4, salt in any::<u64>()) {
         let inputs = network.input_features();
-        let x = tensor([rows, inputs], salt);
+        let x = spread([rows, inputs], salt);
         let direction = tensor([rows, inputs], salt ^ 3);
         let step = 5e-3;
         let ahead = network.forward(x.clone() + direction.clone() * step).remove(0);
@@ -160,11 +62,27 @@ proptest! {
         let x = tensor([rows, inputs], salt);
         let cotangent = tensor([rows, outputs], salt ^ 4);
         let pulled = network.vjp(&network.trace(x.clone()), vec![Some(cotangent.clone().unsqueeze_dim(1))]);
-        let tracked = Tensor::from_data(x.into_data(), &Device::flex().autodiff()).require_grad();
-        let weights = Tensor::<2>::from_data(cotangent.into_data(), &Device::flex().autodiff());
-        let loss = (network.clone().forward(tracked.clone()).remove(0) * weights).sum();
-        let gradient = tracked.grad(&loss.backward()).unwrap();
+        let x = tracked(x).require_grad();
+        let loss = (network.forward(x.clone()).remove(0) * tracked(cotangent)).sum();
+        let gradient = x.grad(&loss.backward()).unwrap();
         assert_close(&to_vec(pulled), &to_vec(gradient), 1e-4)?;
+    }
+
+    /// Loops over CPU tensors and the tensor operations that stand in for them elsewhere.
+    #[test]
+    fn loops_agree_with_tensor_operations(network in single_operator(), rows in 1usize..4, count in 1usize..4, salt in any::<u64>()) {
+        let (inputs, outputs) = (network.input_features(), network.output_features(0));
+        let x = tensor([rows, inputs], salt);
+        let tangent = tensor([rows, count, inputs], salt ^ 5);
+        let cotangent = tensor([rows, count, outputs], salt ^ 6);
+        let (loops, operations) = (network.trace(x.clone()), network.trace(tracked(x)));
+        assert_close(&to_vec(network.output(&loops, 0)), &to_vec(network.output(&operations, 0)), 1e-5)?;
+        let pushed = network.jvp(&loops, tangent.clone()).remove(0);
+        let expected = network.jvp(&operations, tracked(tangent)).remove(0);
+        assert_close(&to_vec(pushed), &to_vec(expected), 1e-5)?;
+        let pulled = network.vjp(&loops, vec![Some(cotangent.clone())]);
+        let expected = network.vjp(&operations, vec![Some(tracked(cotangent))]);
+        assert_close(&to_vec(pulled), &to_vec(expected), 1e-5)?;
     }
 
     #[test]
@@ -176,6 +94,28 @@ proptest! {
         assert_close(&together, &alone, 1e-5)?;
         let traced = to_vec(network.output(&network.trace(x), 0));
         assert_close(&together, &traced, 1e-6)?;
+    }
+
+    #[test]
+    fn vectors_do_not_mix(network in single_operator(), salt in any::<u64>()) {
+        let (inputs, outputs) = (network.input_features(), network.output_features(0));
+        let trace = network.trace(tensor([2, inputs], salt));
+        let tangents = tensor([2, 3, inputs], salt ^ 7);
+        let cotangents = tensor([2, 3, outputs], salt ^ 8);
+        let pushed = network.jvp(&trace, tangents.clone()).remove(0);
+        let pulled = network.vjp(&trace, vec![Some(cotangents.clone())]);
+        for vector in 0..3 {
+            let alone = network.jvp(&trace, tangents.clone().narrow(1, vector, 1)).remove(0);
+            assert_close(&to_vec(pushed.clone().narrow(1, vector, 1)), &to_vec(alone), 1e-5)?;
+            let alone = network.vjp(&trace, vec![Some(cotangents.clone().narrow(1, vector, 1))]);
+            assert_close(&to_vec(pulled.clone().narrow(1, vector, 1)), &to_vec(alone), 1e-5)?;
+        }
+    }
+
+    #[test]
+    fn configurations_survive_a_manifest(network in single_operator()) {
+        let text = serde_json::to_string(&network.config()).unwrap();
+        prop_assert_eq!(serde_json::from_str::<NetworkConfig>(&text).unwrap(), network.config());
     }
 }
 

@@ -15,6 +15,8 @@ fn small(seed: u64) -> Network {
         kernel: [3, 3],
         stride: [1, 1],
         padding: [1, 1],
+        dilation: [1, 1],
+        groups: 1,
     };
     let value = builder.push(OperatorConfig::Conv2d(conv), &[0]);
     let value = builder.push(
@@ -47,6 +49,14 @@ fn configuration_and_weights_round_trip() {
     assert_ne!(evaluate(&other), evaluate(&network));
     let loaded = load_weights(&path).unwrap().apply(other, "encoder.", &path).unwrap();
     assert_eq!(evaluate(&loaded), evaluate(&network));
+}
+
+#[test]
+fn manifests_from_before_groups_and_dilation_load() {
+    let text = serde_json::to_string(&small(1).config()).unwrap();
+    let older = text.replace(",\"dilation\":[1,1],\"groups\":1", "");
+    assert_ne!(older, text);
+    assert_eq!(serde_json::from_str::<NetworkConfig>(&older).unwrap(), small(1).config());
 }
 
 #[test]

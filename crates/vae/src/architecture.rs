@@ -154,6 +154,8 @@ impl VaeConfig {
                 kernel: KERNEL,
                 stride: STRIDE,
                 padding: PADDING,
+                dilation: [1, 1],
+                groups: 1,
             };
             shape = config.output().map_err(|reason| {
                 Error::Config(vec![format!(
@@ -183,6 +185,8 @@ impl VaeConfig {
                 padding: PADDING,
                 // Sizes that halving rounded down need one more row to come back.
                 output_padding: [output[1] - 2 * input[1], output[2] - 2 * input[2]],
+                dilation: [1, 1],
+                groups: 1,
             };
             value = decoder.push(OperatorConfig::ConvTranspose2d(config), &[value]);
             if stage > 0 {

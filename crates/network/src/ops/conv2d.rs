@@ -1,10 +1,9 @@
 use burn::module::{Module, Param};
-use burn::tensor::module::{conv_transpose2d, conv2d};
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Calculus, Evaluation, Initialiser, merge, only, split};
+use super::convolution::{self, Convolution};
+use super::{Calculus, Evaluation, Initialiser, features, merge, only, split};
 
 /// Configuration of [`Conv2d`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,33 +18,46 @@ pub struct Conv2dConfig {
     pub stride: [usize; 2],
     /// Zeros added on both sides in height and width.
     pub padding: [usize; 2],
+    /// Distance in height and width of the elements that the kernel reads.
+    #[serde(default = "convolution::undilated")]
+    pub dilation: [usize; 2],
+    /// Equal parts of the channels that do not see each other.
+    #[serde(default = "convolution::ungrouped")]
+    pub groups: usize,
 }
 
 impl Conv2dConfig {
     /// Sample shape of the output, or why there is none.
     pub fn output(&self) -> Result<[usize; 3], String> {
+        let convolution = self.convolution()?;
+        convolution.weight()?;
+        features(&convolution.positions)?;
+        Ok(convolution.positions)
+    }
+
+    fn convolution(&self) -> Result<Convolution, String> {
+        let windows = convolution::windows(self.kernel, self.stride, self.padding, self.dilation);
         let [_, height, width] = self.input;
-        let side = |axis: usize, size: usize| {
-            let padded = size + 2 * self.padding[axis];
-            if self.kernel[axis] == 0 || self.stride[axis] == 0 {
-                Err("kernel and stride must be at least 1".to_string())
-            } else if padded < self.kernel[axis] {
-                Err(format!("kernel {:?} is larger than the padded input", self.kernel))
-            } else {
-                Ok((padded - self.kernel[axis]) / self.stride[axis] + 1)
-            }
-        };
-        Ok([self.channels, side(0, height)?, side(1, width)?])
+        let (rows, unread_rows) = windows[0].positions(height)?;
+        let (columns, unread_columns) = windows[1].positions(width)?;
+        Ok(Convolution {
+            image: self.input,
+            positions: [self.channels, rows, columns],
+            windows,
+            unread: [unread_rows, unread_columns],
+            groups: self.groups,
+        })
     }
 
     /// The operator with parameters drawn by `initialiser`.
     pub fn init(&self, initialiser: &mut Initialiser, device: &Device) -> Conv2d {
-        let [kernel_height, kernel_width] = self.kernel;
-        let fan_in = self.input[0] * kernel_height * kernel_width;
-        let shape = [self.channels, self.input[0], kernel_height, kernel_width];
+        // A configuration without a weight is refused when the graph asks for its shape.
+        let convolution = self.convolution();
+        let shape = convolution.and_then(|convolution| convolution.weight()).unwrap_or_default();
+        let fan_in = shape[1..].iter().product();
         Conv2d {
             weight: initialiser.uniform(shape, fan_in, device),
-            bias: initialiser.uniform([self.channels], fan_in, device),
+            bias: initialiser.uniform([shape[0]], fan_in, device),
             config: self.clone(),
         }
     }
@@ -54,7 +66,7 @@ impl Conv2dConfig {
 /// Two-dimensional convolution (cross-correlation) with bias.
 #[derive(Module, Debug)]
 pub struct Conv2d {
-    /// `[output channels, input channels, kernel height, kernel width]`.
+    /// `[output channels, input channels / groups, kernel height, kernel width]`.
     pub weight: Param<Tensor<4>>,
     /// `[output channels]`.
     pub bias: Param<Tensor<1>>,
@@ -63,12 +75,8 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    fn apply(&self, input: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-        let Conv2dConfig { input: [channels, height, width], stride, padding, .. } = self.config;
-        let rows = input.dims()[0];
-        let input = input.reshape([rows, channels, height, width]);
-        let options = ConvOptions::new(stride, padding, [1, 1], 1);
-        conv2d(input, self.weight.val(), bias, options).flatten(1, 3)
+    fn convolution(&self) -> Convolution {
+        self.config.convolution().expect("checked when the graph was built")
     }
 }
 
@@ -82,33 +90,23 @@ impl Calculus for Conv2d {
     }
 
     fn forward(&self, inputs: &[&Tensor<2>]) -> Tensor<2> {
-        self.apply(inputs[0].clone(), Some(self.bias.val()))
+        self.forward_owned(vec![inputs[0].clone()])
+    }
+
+    fn forward_owned(&self, mut inputs: Vec<Tensor<2>>) -> Tensor<2> {
+        let bias = Some(self.bias.val());
+        self.convolution().correlate(inputs.remove(0), self.weight.val(), bias)
     }
 
     fn jvp(&self, _at: Evaluation<'_>, tangents: &[Tensor<3>]) -> Tensor<3> {
         let count = tangents[0].dims()[1];
-        split(self.apply(merge(tangents[0].clone()), None), count)
+        let tangents = merge(tangents[0].clone());
+        split(self.convolution().correlate(tangents, self.weight.val(), None), count)
     }
 
-    fn vjp(&self, at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
-        let Conv2dConfig { input: [_, height, width], kernel, stride, padding, .. } = self.config;
+    fn vjp(&self, _at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
         let count = cotangent.dims()[1];
-        // The sample shape of the output follows from the features of the evaluation.
-        let sides = [
-            (height + 2 * padding[0] - kernel[0]) / stride[0] + 1,
-            (width + 2 * padding[1] - kernel[1]) / stride[1] + 1,
-        ];
-        debug_assert_eq!(at.output.dims()[1], self.config.channels * sides[0] * sides[1]);
-        // Rows of the padded input that no output reads: the transpose must write zeros there.
-        let unread = [
-            (height + 2 * padding[0] - kernel[0]) % stride[0],
-            (width + 2 * padding[1] - kernel[1]) % stride[1],
-        ];
-        let merged = merge(cotangent);
-        let rows = merged.dims()[0];
-        let merged = merged.reshape([rows, self.config.channels, sides[0], sides[1]]);
-        let options = ConvTransposeOptions::new(stride, padding, unread, [1, 1], 1);
-        let pulled = conv_transpose2d(merged, self.weight.val(), None, options);
-        vec![split(pulled.flatten(1, 3), count)]
+        let pulled = self.convolution().transpose(merge(cotangent), self.weight.val(), None);
+        vec![split(pulled, count)]
     }
 }

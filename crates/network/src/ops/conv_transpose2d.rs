@@ -1,10 +1,9 @@
 use burn::module::{Module, Param};
-use burn::tensor::module::{conv_transpose2d, conv2d};
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Calculus, Evaluation, Initialiser, merge, only, split};
+use super::convolution::{self, Convolution};
+use super::{Calculus, Evaluation, Initialiser, features, merge, only, split};
 
 /// Configuration of [`ConvTranspose2d`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,36 +20,47 @@ pub struct ConvTranspose2dConfig {
     pub padding: [usize; 2],
     /// Rows and columns added at the far side of the output (smaller than the stride).
     pub output_padding: [usize; 2],
+    /// Distance in height and width of the elements that the kernel writes.
+    #[serde(default = "convolution::undilated")]
+    pub dilation: [usize; 2],
+    /// Equal parts of the channels that do not see each other.
+    #[serde(default = "convolution::ungrouped")]
+    pub groups: usize,
 }
 
 impl ConvTranspose2dConfig {
     /// Sample shape of the output, or why there is none.
     pub fn output(&self) -> Result<[usize; 3], String> {
+        let convolution = self.convolution()?;
+        convolution.weight()?;
+        features(&convolution.image)?;
+        Ok(convolution.image)
+    }
+
+    fn convolution(&self) -> Result<Convolution, String> {
+        let windows = convolution::windows(self.kernel, self.stride, self.padding, self.dilation);
         let [_, height, width] = self.input;
-        let side = |axis: usize, size: usize| {
-            if self.kernel[axis] == 0 || self.stride[axis] == 0 || size == 0 {
-                return Err("kernel, stride and input must be at least 1".to_string());
-            }
-            if self.output_padding[axis] >= self.stride[axis] {
-                return Err("output padding must be smaller than the stride".to_string());
-            }
-            ((size - 1) * self.stride[axis] + self.kernel[axis] + self.output_padding[axis])
-                .checked_sub(2 * self.padding[axis])
-                .filter(|&side| side > 0)
-                .ok_or_else(|| "padding removes the whole output".to_string())
-        };
-        Ok([self.channels, side(0, height)?, side(1, width)?])
+        let height = windows[0].axis(height, self.output_padding[0])?;
+        let width = windows[1].axis(width, self.output_padding[1])?;
+        Ok(Convolution {
+            image: [self.channels, height, width],
+            positions: self.input,
+            windows,
+            unread: self.output_padding,
+            groups: self.groups,
+        })
     }
 
     /// The operator with parameters drawn by `initialiser`.
     pub fn init(&self, initialiser: &mut Initialiser, device: &Device) -> ConvTranspose2d {
-        let [kernel_height, kernel_width] = self.kernel;
+        // A configuration without a weight is refused when the graph asks for its shape.
+        let convolution = self.convolution();
+        let shape = convolution.and_then(|convolution| convolution.weight()).unwrap_or_default();
         // PyTorch's fan-in for this layout of the weight, kept for like starts.
-        let fan_in = self.channels * kernel_height * kernel_width;
-        let shape = [self.input[0], self.channels, kernel_height, kernel_width];
+        let fan_in = shape[1..].iter().product();
         ConvTranspose2d {
             weight: initialiser.uniform(shape, fan_in, device),
-            bias: initialiser.uniform([self.channels], fan_in, device),
+            bias: initialiser.uniform([shape[1] * self.groups], fan_in, device),
             config: self.clone(),
         }
     }
@@ -59,7 +69,7 @@ impl ConvTranspose2dConfig {
 /// Transposed two-dimensional convolution with bias.
 #[derive(Module, Debug)]
 pub struct ConvTranspose2d {
-    /// `[input channels, output channels, kernel height, kernel width]`.
+    /// `[input channels, output channels / groups, kernel height, kernel width]`.
     pub weight: Param<Tensor<4>>,
     /// `[output channels]`.
     pub bias: Param<Tensor<1>>,
@@ -68,18 +78,8 @@ pub struct ConvTranspose2d {
 }
 
 impl ConvTranspose2d {
-    fn apply(&self, input: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-        let ConvTranspose2dConfig {
-            input: [channels, height, width],
-            stride,
-            padding,
-            output_padding,
-            ..
-        } = self.config;
-        let rows = input.dims()[0];
-        let input = input.reshape([rows, channels, height, width]);
-        let options = ConvTransposeOptions::new(stride, padding, output_padding, [1, 1], 1);
-        conv_transpose2d(input, self.weight.val(), bias, options).flatten(1, 3)
+    fn convolution(&self) -> Convolution {
+        self.config.convolution().expect("checked when the graph was built")
     }
 }
 
@@ -93,32 +93,23 @@ impl Calculus for ConvTranspose2d {
     }
 
     fn forward(&self, inputs: &[&Tensor<2>]) -> Tensor<2> {
-        self.apply(inputs[0].clone(), Some(self.bias.val()))
+        self.forward_owned(vec![inputs[0].clone()])
+    }
+
+    fn forward_owned(&self, mut inputs: Vec<Tensor<2>>) -> Tensor<2> {
+        let bias = Some(self.bias.val());
+        self.convolution().transpose(inputs.remove(0), self.weight.val(), bias)
     }
 
     fn jvp(&self, _at: Evaluation<'_>, tangents: &[Tensor<3>]) -> Tensor<3> {
         let count = tangents[0].dims()[1];
-        split(self.apply(merge(tangents[0].clone()), None), count)
+        let tangents = merge(tangents[0].clone());
+        split(self.convolution().transpose(tangents, self.weight.val(), None), count)
     }
 
     fn vjp(&self, _at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
-        let ConvTranspose2dConfig {
-            input: [_, height, width],
-            channels,
-            kernel,
-            stride,
-            padding,
-            output_padding,
-        } = self.config;
         let count = cotangent.dims()[1];
-        let side = |axis: usize, size: usize| {
-            (size - 1) * stride[axis] + kernel[axis] + output_padding[axis] - 2 * padding[axis]
-        };
-        let merged = merge(cotangent);
-        let rows = merged.dims()[0];
-        let merged = merged.reshape([rows, channels, side(0, height), side(1, width)]);
-        let options = ConvOptions::new(stride, padding, [1, 1], 1);
-        let pulled = conv2d(merged, self.weight.val(), None, options);
-        vec![split(pulled.flatten(1, 3), count)]
+        let pulled = self.convolution().correlate(merge(cotangent), self.weight.val(), None);
+        vec![split(pulled, count)]
     }
 }

@@ -2,12 +2,12 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Calculus, Evaluation, Initialiser, merge, only, split};
+use super::{Calculus, Evaluation, Initialiser, features, merge, only, split};
 
 /// Configuration of [`Linear`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LinearConfig {
-    /// Features of the input sample, flattened.
+    /// Features of the input: all of a sample, or those along its last axis.
     pub inputs: usize,
     /// Features of the output.
     pub outputs: usize,
@@ -16,15 +16,25 @@ pub struct LinearConfig {
 impl LinearConfig {
     /// The operator with parameters drawn by `initialiser`.
     pub fn init(&self, initialiser: &mut Initialiser, device: &Device) -> Linear {
+        // A configuration without a weight is refused when the graph asks for its shape.
+        let shape = self.weight().unwrap_or_default();
         Linear {
-            weight: initialiser.uniform([self.inputs, self.outputs], self.inputs, device),
-            bias: initialiser.uniform([self.outputs], self.inputs, device),
+            weight: initialiser.uniform(shape, self.inputs, device),
+            bias: initialiser.uniform([shape[1]], self.inputs, device),
             config: self.clone(),
         }
     }
+
+    /// Shape of the weight, or why there is none.
+    fn weight(&self) -> Result<[usize; 2], String> {
+        let shape = [self.inputs, self.outputs];
+        features(&shape)?;
+        Ok(shape)
+    }
 }
 
-/// `x W + b`, over all features of a sample whatever its shape.
+/// `x W + b`, over all features of a sample whatever its shape if they are as many as
+/// the inputs, otherwise over its last axis.
 #[derive(Module, Debug)]
 pub struct Linear {
     /// `[inputs, outputs]`.
@@ -35,26 +45,56 @@ pub struct Linear {
     pub(super) config: LinearConfig,
 }
 
+/// Splits rows into rows of `width` features, or joins them.
+fn refold(tensor: Tensor<2>, width: usize) -> Tensor<2> {
+    let [rows, features] = tensor.dims();
+    tensor.reshape([rows * features / width, width])
+}
+
+impl Linear {
+    /// `x W + b` or `x W`.
+    fn apply(&self, x: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+        let LinearConfig { inputs, outputs } = self.config;
+        let positions = x.dims()[1] / inputs;
+        let product = refold(x, inputs).matmul(self.weight.val());
+        let output = match bias {
+            Some(bias) => product + bias.unsqueeze(),
+            None => product,
+        };
+        refold(output, positions * outputs)
+    }
+}
+
 impl Calculus for Linear {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
-        let features: usize = only(inputs)?.iter().product();
-        if features != self.config.inputs {
-            return Err(format!("expects {} features, found {features}", self.config.inputs));
+        let LinearConfig { inputs: expected, outputs } = self.config;
+        self.config.weight()?;
+        let input = only(inputs)?;
+        let found = features(input)?;
+        match input {
+            _ if found == expected => Ok(vec![outputs]),
+            [positions @ .., last] if *last == expected => {
+                let shape = [positions, &[outputs]].concat();
+                features(&shape)?;
+                Ok(shape)
+            }
+            _ => Err(format!("expects {expected} features, found {found}")),
         }
-        Ok(vec![self.config.outputs])
     }
 
     fn forward(&self, inputs: &[&Tensor<2>]) -> Tensor<2> {
-        inputs[0].clone().matmul(self.weight.val()) + self.bias.val().unsqueeze()
+        self.apply(inputs[0].clone(), Some(self.bias.val()))
     }
 
     fn jvp(&self, _at: Evaluation<'_>, tangents: &[Tensor<3>]) -> Tensor<3> {
         let count = tangents[0].dims()[1];
-        split(merge(tangents[0].clone()).matmul(self.weight.val()), count)
+        split(self.apply(merge(tangents[0].clone()), None), count)
     }
 
     fn vjp(&self, _at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
-        let count = cotangent.dims()[1];
-        vec![split(merge(cotangent).matmul(self.weight.val().transpose()), count)]
+        let LinearConfig { inputs, outputs } = self.config;
+        let [_, count, features] = cotangent.dims();
+        let pulled = refold(merge(cotangent), outputs).matmul(self.weight.val().transpose());
+        vec![split(refold(pulled, features / outputs * inputs), count)]
     }
 }

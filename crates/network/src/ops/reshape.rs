@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Calculus, Evaluation, Initialiser, only};
+use super::{Calculus, Evaluation, Initialiser, features, only};
 
 /// Configuration of [`Reshape`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,9 +29,7 @@ pub struct Reshape {
 impl Calculus for Reshape {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         let input = only(inputs)?;
-        let (old, new): (usize, usize) =
-            (input.iter().product(), self.config.shape.iter().product());
-        if old != new {
+        if features(input)? != features(&self.config.shape)? {
             return Err(format!("cannot make {:?} of {input:?}", self.config.shape));
         }
         Ok(self.config.shape.clone())
