@@ -25,6 +25,14 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// An ONNX model cannot be read or understood; every problem is listed.
+    #[error("{}: {}", path.display(), listed(problems))]
+    Onnx {
+        /// The file.
+        path: PathBuf,
+        /// One entry per node or tensor at fault.
+        problems: Vec<String>,
+    },
     /// A weights file is not what the network needs; every problem is listed.
     #[error("{}: {}", path.display(), problems.join("; "))]
     Weights {
@@ -33,4 +41,12 @@ pub enum Error {
         /// One entry per tensor at fault.
         problems: Vec<String>,
     },
+}
+
+/// One problem as it is, several on lines of their own.
+fn listed(problems: &[String]) -> String {
+    match problems {
+        [problem] => problem.clone(),
+        problems => format!("{} problems\n  {}", problems.len(), problems.join("\n  ")),
+    }
 }

@@ -15,11 +15,16 @@
 //!
 //! This crate knows nothing of variational autoencoders.
 
+mod check;
+mod compose;
 mod error;
 mod graph;
+pub mod onnx;
 pub mod ops;
 mod store;
 
+pub use check::{DerivativeCheck, check_derivatives};
+pub use compose::NodeSummary;
 pub use error::Error;
 pub use graph::{Network, NetworkBuilder, NetworkConfig, NodeConfig, Trace, Value};
 pub use store::{Weights, load_weights, save_weights};

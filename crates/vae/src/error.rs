@@ -7,6 +7,9 @@ pub enum Error {
     /// A configuration that cannot work; every problem is listed.
     #[error("invalid configuration: {}", .0.join("; "))]
     Config(Vec<String>),
+    /// A model from elsewhere does not fit or leaves something open; every problem is listed.
+    #[error("{}", .0.join("\n  "))]
+    Import(Vec<String>),
     /// An encoder or decoder graph is at fault.
     #[error(transparent)]
     Network(#[from] vaegis_network::Error),

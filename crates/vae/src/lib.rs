@@ -10,6 +10,7 @@
 
 mod architecture;
 mod error;
+pub mod import;
 mod likelihood;
 mod model;
 mod noise;

@@ -21,6 +21,15 @@ pub enum Likelihood {
 }
 
 impl Likelihood {
+    /// Its name with its parameters: `Bernoulli`, `Gaussian (sigma 0.1)`.
+    pub fn name(self) -> String {
+        match self {
+            Self::Bernoulli => "Bernoulli".to_string(),
+            Self::ContinuousBernoulli => "continuous Bernoulli".to_string(),
+            Self::Gaussian { sigma } => format!("Gaussian (sigma {sigma})"),
+        }
+    }
+
     /// The function from natural parameters to the mean of `p(x|z)`, if it is not the identity.
     pub fn mean_function(self) -> Option<OperatorConfig> {
         let function = match self {

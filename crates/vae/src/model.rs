@@ -199,12 +199,14 @@ impl Vae {
         })
     }
 
-    /// `784-400-400-10, bernoulli`: widths of the encoder's matrix products, and the likelihood.
+    /// `784-400-400-10, Bernoulli`: widths of the encoder's matrix products, and the
+    /// likelihood. Of encoders that are more than a chain of them, their size.
     pub fn describe(&self) -> String {
+        use vaegis_network::ops::OperatorConfig as Op;
         let config = self.encoder.config();
         let mut parts = vec![];
+        let mut is_chain = true;
         for node in &config.nodes {
-            use vaegis_network::ops::OperatorConfig as Op;
             match &node.operator {
                 Op::Linear(linear) if parts.is_empty() => {
                     parts.push(linear.inputs.to_string());
@@ -217,17 +219,21 @@ impl Vae {
                         conv.kernel[0], conv.kernel[1], conv.channels
                     ));
                 }
-                _ => {}
+                Op::Activation(_) | Op::Reshape(_) => {}
+                _ => is_chain = false,
             }
         }
         // Both heads are linear: the latent width stands there twice.
-        parts.pop();
-        let likelihood = match self.likelihood {
-            Likelihood::Bernoulli => "Bernoulli".to_string(),
-            Likelihood::ContinuousBernoulli => "continuous Bernoulli".to_string(),
-            Likelihood::Gaussian { sigma } => format!("Gaussian (sigma {sigma})"),
-        };
-        format!("{}, {likelihood}", parts.join("-"))
+        let heads = parts.pop();
+        if !is_chain || heads.as_ref() != parts.last() {
+            parts = vec![format!(
+                "{} to {} latents by {} operators",
+                self.encoder.input_features(),
+                self.latent(),
+                config.nodes.len()
+            )];
+        }
+        format!("{}, {}", parts.join("-"), self.likelihood.name())
     }
 }
 

@@ -1,0 +1,85 @@
+//! What each ONNX operator becomes.
+//!
+//! A rule receives a node with its inputs and either computes its outputs (constants and
+//! shapes) or adds operators to the draft (whatever depends on the network's input). There
+//! are many more ONNX operators than [operators](crate::ops) here: most are a few of ours
+//! in a row.
+
+mod arithmetic;
+mod attention;
+mod convolution;
+mod elementwise;
+mod layout;
+mod linear;
+mod normalisation;
+mod pooling;
+mod reduction;
+mod resize;
+mod shape;
+
+use super::call::Call;
+use super::draft::Draft;
+use super::value::Value;
+
+/// What becomes of a node: its outputs, or why it cannot be understood.
+pub(crate) type Rule = fn(&mut Draft, &Call<'_>) -> Result<Vec<Value>, String>;
+
+/// The rule of an operator of ONNX's own set, if there is one.
+pub(crate) fn rule(operator: &str) -> Option<Rule> {
+    Some(match operator {
+        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" | "Mod" | "Equal" | "Less"
+        | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "And" | "Or" => arithmetic::binary,
+        "Sum" | "Mean" => arithmetic::total,
+        "Where" => arithmetic::choice,
+
+        "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Celu" | "Gelu" | "Sigmoid" | "Tanh"
+        | "Softplus" | "Softsign" | "HardSigmoid" | "HardSwish" | "Mish" | "Swish" | "Exp"
+        | "Log" | "Sqrt" | "Reciprocal" | "Abs" | "Erf" | "Sin" | "Cos" => elementwise::function,
+        "Neg" | "Floor" | "Ceil" | "Round" | "Not" => elementwise::simple,
+        "Clip" => elementwise::clip,
+        "PRelu" => elementwise::prelu,
+
+        "Gemm" => linear::gemm,
+        "MatMul" => linear::matmul,
+        "Attention" => attention::attention,
+        "Conv" => convolution::conv,
+        "ConvTranspose" => convolution::conv_transpose,
+        "AveragePool" => pooling::average,
+        "MaxPool" => pooling::max,
+        "GlobalAveragePool" | "GlobalMaxPool" => pooling::global,
+
+        "BatchNormalization" => normalisation::batch,
+        "InstanceNormalization" => normalisation::instance,
+        "GroupNormalization" => normalisation::group,
+        "LayerNormalization" => normalisation::layer,
+        "Softmax" | "LogSoftmax" => normalisation::softmax,
+
+        "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceL2" | "ReduceSumSquare"
+        | "ReduceProd" => reduction::reduce,
+
+        "Reshape" => layout::reshape,
+        "Flatten" => layout::flatten,
+        "Squeeze" => layout::squeeze,
+        "Unsqueeze" => layout::unsqueeze,
+        "Transpose" => layout::transpose,
+        "Split" => layout::split,
+        "Concat" => layout::concat,
+        "Slice" => layout::slice,
+        "Pad" => layout::pad,
+        "Gather" => layout::gather,
+        "Expand" => layout::expand,
+        "Tile" => layout::tile,
+        "DepthToSpace" | "SpaceToDepth" => layout::depth_and_space,
+        "Resize" | "Upsample" => resize::resize,
+
+        "Constant" => shape::constant,
+        "ConstantOfShape" => shape::constant_of_shape,
+        "Shape" => shape::shape,
+        "Size" => shape::size,
+        "Range" => shape::range,
+        "Cast" | "CastLike" => shape::cast,
+        "Identity" | "Dropout" => shape::identity,
+        "RandomNormal" | "RandomNormalLike" => shape::noise,
+        _ => return None,
+    })
+}

@@ -1,0 +1,424 @@
+//! VAEs that users bring as ONNX files: which value is what, and what it means.
+//!
+//! Nothing is guessed. What the names, shapes and operators of a file say beyond doubt is
+//! taken and stated; everything else is asked for, in one message that names the option.
+
+mod names;
+mod parts;
+mod preprocessing;
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use vaegis_network::onnx::{OnnxModel, Part, Port};
+
+use crate::{Error, Likelihood, Vae};
+use names::{Role, role, says_logits};
+pub use preprocessing::{Preprocessing, ReconstructionSpace};
+
+/// What an encoder's second output holds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spread {
+    /// `log sigma^2`.
+    LogVariance,
+    /// `log sigma`.
+    LogSigma,
+    /// `sigma`.
+    Sigma,
+    /// `sigma^2`.
+    Variance,
+    /// `s` with `sigma = softplus(s) = ln(1 + e^s)`.
+    SoftplusSigma,
+    /// There is none: one fixed sigma.
+    Fixed(f64),
+}
+
+impl Spread {
+    fn describe(self) -> String {
+        match self {
+            Self::LogVariance => "the log variance".to_string(),
+            Self::LogSigma => "the log standard deviation".to_string(),
+            Self::Sigma => "the standard deviation".to_string(),
+            Self::Variance => "the variance".to_string(),
+            Self::SoftplusSigma => "the inverse softplus of the standard deviation".to_string(),
+            Self::Fixed(sigma) => format!("sigma = {sigma} everywhere"),
+        }
+    }
+}
+
+/// What a decoder returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reconstruction {
+    /// Means of `p(x|z)`.
+    Means,
+    /// Logits of a Bernoulli or continuous Bernoulli distribution.
+    Logits,
+}
+
+/// What the user says of a model.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ImportOptions {
+    /// Shape of a sample of the data; where it is left out, that of the model's input.
+    pub data_shape: Option<Vec<usize>>,
+    /// What the encoder tells of the posterior's spread.
+    pub spread: Option<Spread>,
+    /// Names of the outputs that hold mu and the spread (or both in one).
+    pub posterior: Option<Vec<String>>,
+    /// Of a one-file model, the name of the reconstruction.
+    pub reconstruction: Option<String>,
+    /// Of a one-file model, the name of the value that the decoder starts from.
+    pub latent: Option<String>,
+    /// What the decoder returns.
+    pub returns: Option<Reconstruction>,
+    /// `p(x|z)`.
+    pub likelihood: Option<Likelihood>,
+    /// The data leaves [0, 1], so that it cannot be scored as Bernoulli.
+    pub beyond_unit_interval: bool,
+    /// What happens to the data before the encoder.
+    pub preprocessing: Preprocessing,
+}
+
+/// A VAE from files, and how it was understood.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The model.
+    pub vae: Vae,
+    /// One line for each thing that was concluded.
+    pub remarks: Vec<String>,
+}
+
+/// Imports an encoder and a decoder.
+///
+/// # Errors
+/// Lists everything that is unsupported, does not fit or is left open.
+pub fn import_pair(
+    encoder: &Path,
+    decoder: &Path,
+    options: &ImportOptions,
+    device: &Device,
+) -> Result<Imported, Error> {
+    let (encoder, decoder) = (OnnxModel::open(encoder), OnnxModel::open(decoder));
+    let (encoder, decoder) = both(encoder, decoder)?;
+    let x = only_input(&encoder)?;
+    let z = only_input(&decoder)?;
+    let mut remarks = vec![];
+    let outputs = encoder.outputs();
+    let posterior = posterior(&encoder, &outputs, options)?;
+    remarks.push(posterior.describe());
+    let reconstruction = match decoder.outputs().as_slice() {
+        [only] => only.name.clone(),
+        many => named(&decoder, many, options.reconstruction.as_deref(), "--reconstruction")?,
+    };
+    let names = posterior.names();
+    let model_shape = shape_for(&x, options);
+    let encoded = encoder
+        .network(&Part { from: &x.name, sample_shape: model_shape.as_deref(), to: &names }, device);
+    // The latent shape is the decoder's if it is stated, else that of mu.
+    let stated = z.sample_shape();
+    let latent = match (&stated, &encoded) {
+        (Some(stated), _) => Some(stated.clone()),
+        (None, Ok(network)) if !posterior.in_one() => Some(network.output_shape(0).to_vec()),
+        (None, Ok(network)) => parts::half(network.output_shape(0)),
+        (None, Err(_)) => None,
+    };
+    let decoded = decoder.network(
+        &Part { from: &z.name, sample_shape: latent.as_deref(), to: &[&reconstruction] },
+        device,
+    );
+    let (encoded, decoded) = both(encoded, decoded)?;
+    let origins = [encoder.origin(), decoder.origin()];
+    parts::assemble(encoded, decoded, &posterior, &reconstruction, options, origins, remarks)
+}
+
+/// Imports a model that holds encoder and decoder in one graph: x to reconstruction, mu and
+/// spread, drawing the latent variable inside or not.
+///
+/// # Errors
+/// Lists everything that is unsupported, does not fit or is left open; in particular when no
+/// value separates an encoder from a decoder.
+pub fn import_file(
+    model: &Path,
+    options: &ImportOptions,
+    device: &Device,
+) -> Result<Imported, Error> {
+    let model = OnnxModel::open(model)?;
+    let x = only_input(&model)?;
+    let outputs = model.outputs();
+    let shape = shape_for(&x, options);
+    let reconstruction = match &options.reconstruction {
+        Some(name) => named(&model, &outputs, Some(name), "--reconstruction")?,
+        None => reconstruction_of(&model, &outputs, &x, options)?,
+    };
+    let rest: Vec<Port> = outputs.into_iter().filter(|port| port.name != reconstruction).collect();
+    let posterior = posterior(&model, &rest, options)?;
+    let mut remarks = vec![posterior.describe()];
+    let names = posterior.names();
+    let encoder = model
+        .network(&Part { from: &x.name, sample_shape: shape.as_deref(), to: &names }, device)?;
+    let latent = match &options.latent {
+        Some(name) => name.clone(),
+        None => cut(&model, &x.name, &reconstruction, &posterior)?,
+    };
+    remarks.push(format!("the decoder starts at {latent:?}"));
+    let latent_shape = if posterior.in_one() {
+        parts::half(encoder.output_shape(0))
+    } else {
+        Some(encoder.output_shape(0).to_vec())
+    };
+    let decoder = model.network(
+        &Part { from: &latent, sample_shape: latent_shape.as_deref(), to: &[&reconstruction] },
+        device,
+    )?;
+    let origins = [model.origin(); 2];
+    parts::assemble(encoder, decoder, &posterior, &reconstruction, options, origins, remarks)
+}
+
+/// Two results, or the problems of both.
+fn both<T>(
+    first: Result<T, vaegis_network::Error>,
+    second: Result<T, vaegis_network::Error>,
+) -> Result<(T, T), Error> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(first), Err(second)) => {
+            Err(Error::Import(vec![first.to_string(), second.to_string()]))
+        }
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error.into()),
+    }
+}
+
+fn open(model: &OnnxModel, problem: &str) -> Error {
+    Error::Import(vec![format!("{}: {problem}", model.origin().display())])
+}
+
+fn list(ports: &[Port]) -> String {
+    let described: Vec<String> = ports.iter().map(Port::describe).collect();
+    if described.is_empty() { "none".to_string() } else { described.join(", ") }
+}
+
+fn only_input(model: &OnnxModel) -> Result<Port, Error> {
+    match model.inputs().as_slice() {
+        [only] => Ok(only.clone()),
+        many => {
+            Err(open(model, &format!("expected one input, found {} ({})", many.len(), list(many))))
+        }
+    }
+}
+
+fn named(
+    model: &OnnxModel,
+    ports: &[Port],
+    name: Option<&str>,
+    option: &str,
+) -> Result<String, Error> {
+    match name {
+        Some(name) if ports.iter().any(|port| port.name == name) => Ok(name.to_string()),
+        Some(name) => {
+            Err(open(model, &format!("there is no output {name:?}, only {}", list(ports))))
+        }
+        None => Err(open(
+            model,
+            &format!("which output is the reconstruction ({option})? There are {}", list(ports)),
+        )),
+    }
+}
+
+/// The sample shape for the model's input: its own, or that of the data where it is open.
+fn shape_for(x: &Port, options: &ImportOptions) -> Option<Vec<usize>> {
+    if x.sample_shape().is_some() {
+        return None;
+    }
+    options.data_shape.clone()
+}
+
+/// The only output with as many features as the input.
+fn reconstruction_of(
+    model: &OnnxModel,
+    outputs: &[Port],
+    x: &Port,
+    options: &ImportOptions,
+) -> Result<String, Error> {
+    let features = |port: &Port| port.sample_shape().map(|shape| shape.iter().product::<usize>());
+    let wanted = features(x).or(options.data_shape.as_ref().map(|shape| shape.iter().product()));
+    let known = outputs.iter().all(|port| features(port).is_some());
+    let fitting: Vec<&Port> = outputs
+        .iter()
+        .filter(|port| role(&port.name).is_none())
+        .filter(|port| !known || features(port) == wanted)
+        .collect();
+    match fitting.as_slice() {
+        [only] => Ok(only.name.clone()),
+        _ => named(model, outputs, None, "--reconstruction"),
+    }
+}
+
+/// Which outputs hold the posterior.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum PosteriorOutputs {
+    /// Mean and spread apart.
+    Two { mean: String, spread: String, kind: Spread, by: &'static str },
+    /// Mean and spread in one value, the mean first.
+    One { both: String, kind: Spread },
+    /// The mean alone, with a fixed sigma.
+    Mean { mean: String, sigma: f64 },
+}
+
+impl PosteriorOutputs {
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Two { mean, spread, .. } => vec![mean, spread],
+            Self::One { both, .. } => vec![both],
+            Self::Mean { mean, .. } => vec![mean],
+        }
+    }
+
+    fn in_one(&self) -> bool {
+        matches!(self, Self::One { .. })
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Two { mean, spread, kind, by } => {
+                format!("output {mean:?} is mu and {spread:?} {} ({by})", kind.describe())
+            }
+            Self::One { both, kind } => {
+                format!("output {both:?} holds mu, then {} (as stated)", kind.describe())
+            }
+            Self::Mean { mean, sigma } => {
+                format!("output {mean:?} is mu, and sigma = {sigma} everywhere (as stated)")
+            }
+        }
+    }
+}
+
+fn posterior(
+    model: &OnnxModel,
+    outputs: &[Port],
+    options: &ImportOptions,
+) -> Result<PosteriorOutputs, Error> {
+    let chosen: Vec<Port> = match &options.posterior {
+        None => outputs.to_vec(),
+        Some(names) => {
+            let mut chosen = vec![];
+            for name in names {
+                let name = named(model, outputs, Some(name), "--posterior")?;
+                chosen.extend(outputs.iter().find(|port| port.name == name).cloned());
+            }
+            chosen
+        }
+    };
+    let ask = |what: &str| Err(open(model, &format!("{what} Its outputs: {}", list(outputs))));
+    let kinds = "--spread log-variance, log-sigma, sigma, variance or softplus-sigma";
+    if let (None, None) = (&options.posterior, options.spread) {
+        // Names that say everything, among any number of outputs.
+        let with = |wanted: fn(&Role) -> bool| -> Vec<(&Port, Role)> {
+            let roles = chosen.iter().filter_map(|port| Some((port, role(&port.name)?)));
+            roles.filter(|(_, role)| wanted(role)).collect()
+        };
+        let means = with(|role| *role == Role::Mean);
+        let spreads = with(|role| matches!(role, Role::Spread(_)));
+        if let ([(mean, _)], [(spread, Role::Spread(kind))]) =
+            (means.as_slice(), spreads.as_slice())
+        {
+            return Ok(PosteriorOutputs::Two {
+                mean: mean.name.clone(),
+                spread: spread.name.clone(),
+                kind: *kind,
+                by: "by their names",
+            });
+        }
+    }
+    match (chosen.as_slice(), options.spread) {
+        ([mean], Some(Spread::Fixed(sigma))) => {
+            Ok(PosteriorOutputs::Mean { mean: mean.name.clone(), sigma })
+        }
+        ([both], Some(kind)) => Ok(PosteriorOutputs::One { both: both.name.clone(), kind }),
+        ([_], None) => ask(&format!(
+            "there is one output: if it holds mu and then the spread, say what that is ({kinds}); \
+             if it is mu alone, state sigma (--sigma 0.1)."
+        )),
+        (many, Some(Spread::Fixed(_))) => ask(&format!(
+            "a fixed sigma goes with one output, mu, not with {} (--posterior NAME).",
+            many.len()
+        )),
+        ([first, second], Some(kind)) => {
+            // Stated names come in the stated order; otherwise names may still tell which
+            // is which.
+            let reversed = options.posterior.is_none()
+                && matches!(role(&first.name), Some(Role::Spread(_)))
+                && role(&second.name) == Some(Role::Mean);
+            let (mean, spread) = if reversed { (second, first) } else { (first, second) };
+            Ok(PosteriorOutputs::Two {
+                mean: mean.name.clone(),
+                spread: spread.name.clone(),
+                kind,
+                by: "as stated",
+            })
+        }
+        ([_, second], None) if options.posterior.is_some() => match role(&second.name) {
+            Some(Role::Spread(kind)) => Ok(PosteriorOutputs::Two {
+                mean: chosen[0].name.clone(),
+                spread: second.name.clone(),
+                kind,
+                by: "by its name",
+            }),
+            _ => ask(&format!("what does {:?} hold ({kinds})?", second.name)),
+        },
+        ([_, _], None) => ask(&format!(
+            "the names do not say what the outputs hold: mu comes first, and the second ({kinds})?"
+        )),
+        _ => ask("which outputs hold mu and the spread (--posterior MU,SPREAD)?"),
+    }
+}
+
+/// Where the decoder begins: at mu, or at the sum of mu and noise.
+fn cut(
+    model: &OnnxModel,
+    x: &str,
+    reconstruction: &str,
+    posterior: &PosteriorOutputs,
+) -> Result<String, Error> {
+    let bottlenecks = model.bottlenecks(x, reconstruction);
+    let ask = |why: &str| {
+        Err(open(model, &format!("{why}: name the value that the decoder starts from (--latent)")))
+    };
+    let mean = match posterior {
+        PosteriorOutputs::Two { mean, .. } | PosteriorOutputs::Mean { mean, .. } => mean,
+        PosteriorOutputs::One { .. } => return ask("mu and spread are one value"),
+    };
+    if bottlenecks.contains(mean) {
+        return Ok(mean.clone());
+    }
+    match bottlenecks.iter().find(|value| model.is_sum_with(value, mean)) {
+        Some(sum) => Ok(sum.clone()),
+        None if bottlenecks.is_empty() => ask(
+            "no value separates an encoder from a decoder (something of the input, or of random \
+             numbers, bypasses the latent variable)",
+        ),
+        None => {
+            ask(&format!("what the decoder starts from is neither {mean:?} nor that plus noise"))
+        }
+    }
+}
+
+/// What the decoder returns: its last operator or its name says it, or the user.
+fn returned(
+    name: &str,
+    ends_bounded: bool,
+    stated: Option<Reconstruction>,
+    origin: &Path,
+) -> Result<(Reconstruction, &'static str), Error> {
+    match stated {
+        Some(stated) => Ok((stated, "as stated")),
+        None if ends_bounded => Ok((Reconstruction::Means, "it ends in a bounded function")),
+        None if says_logits(name) => Ok((Reconstruction::Logits, "by its name")),
+        None => Err(Error::Import(vec![format!(
+            "{}: does output {name:?} hold means of p(x|z) or logits (--decoder-returns means or \
+             logits)?",
+            origin.display()
+        )])),
+    }
+}

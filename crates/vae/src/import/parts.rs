@@ -1,0 +1,403 @@
+//! Two imported networks become a VAE: from data to `mu, log sigma^2`, and from z to the
+//! natural parameters of the likelihood, both in the space of the data.
+
+use std::path::Path;
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor, TensorData};
+use vaegis_network::ops::{
+    ActivationConfig, ElementwiseAffineConfig, Function, GatherConfig, Indices, Initialiser,
+    Operator, OperatorConfig, ReshapeConfig,
+};
+use vaegis_network::{Network, NetworkBuilder, Value};
+
+use super::preprocessing::Affine;
+use super::{
+    ImportOptions, Imported, PosteriorOutputs, Reconstruction, ReconstructionSpace, Spread,
+    returned,
+};
+use crate::{Error, Likelihood, Vae};
+
+/// Standard deviation of the Gaussian that means are scored by if nothing else is known.
+const UNKNOWN_SIGMA: f64 = 1.0;
+
+pub(super) fn assemble(
+    encoder: Network,
+    decoder: Network,
+    posterior: &PosteriorOutputs,
+    reconstruction: &str,
+    options: &ImportOptions,
+    [encoder_file, decoder_file]: [&Path; 2],
+    mut remarks: Vec<String>,
+) -> Result<Imported, Error> {
+    let problem = |origin: &Path, problem: String| {
+        Error::Import(vec![format!("{}: {problem}", origin.display())])
+    };
+    let data = options.data_shape.clone().unwrap_or_else(|| encoder.input_shape().to_vec());
+    let model = encoder.input_shape().to_vec();
+    let affine = options.preprocessing.affine(data[0]).map_err(Error::Import)?;
+
+    let prefix =
+        to_model(&data, &model, affine.as_ref()).map_err(|reason| problem(encoder_file, reason))?;
+    if is_channels_last(&data, &model) {
+        remarks.push(format!("images {data:?} are given to the encoder as {model:?}"));
+    }
+    let encoder = with_posterior(encoder, posterior, decoder.input_shape())
+        .map_err(|reason| problem(encoder_file, reason))?;
+    let encoder = match prefix {
+        Some(prefix) => prefix.then(encoder)?,
+        None => encoder,
+    };
+
+    let bounded = decoder.final_function().is_some_and(|function| match function {
+        Function::Sigmoid | Function::Tanh | Function::HardSigmoid { .. } => true,
+        Function::Clip { low, high } => low.is_some() && high.is_some(),
+        _ => false,
+    });
+    let (returns, why) = returned(reconstruction, bounded, options.returns, decoder_file)?;
+    let scaled = options.preprocessing.space == Some(ReconstructionSpace::Model);
+    let inverse = affine.as_ref().filter(|_| scaled).map(Affine::inverse);
+    let sigmoid = decoder.final_function() == Some(Function::Sigmoid) && inverse.is_none();
+    let (likelihood, strip) =
+        likelihood(returns, sigmoid, options).map_err(|reason| problem(decoder_file, reason))?;
+    if returns == Reconstruction::Logits && inverse.is_some() {
+        return Err(problem(
+            decoder_file,
+            "logits live in no space that preprocessing could be undone in".to_string(),
+        ));
+    }
+    let holds = match returns {
+        Reconstruction::Means => "means",
+        Reconstruction::Logits => "logits",
+    };
+    let scored = match (likelihood, options.likelihood) {
+        (Likelihood::Gaussian { sigma }, None) => {
+            format!("scored as Gaussian with sigma = {sigma}, which only likelihoods depend on")
+        }
+        (likelihood, _) => format!("scored as {}", likelihood.name()),
+    };
+    remarks.push(format!("output {reconstruction:?} holds {holds} ({why}), {scored}"));
+    let decoder = if strip { decoder.without_final_function()? } else { decoder };
+    let made = decoder.output_shape(0).to_vec();
+    let suffix =
+        to_data(&made, &data, inverse.as_ref()).map_err(|reason| problem(decoder_file, reason))?;
+    let decoder = match suffix {
+        Some(suffix) => decoder.then(suffix)?,
+        None => decoder,
+    };
+    if affine.is_some() {
+        let space =
+            if scaled { "and decoded means are taken back" } else { "decoded means are not" };
+        remarks.push(format!("data is preprocessed for the encoder, {space}"));
+    }
+    Ok(Imported { vae: Vae::new(encoder, decoder, likelihood)?, remarks })
+}
+
+/// The likelihood, and whether the decoder's final sigmoid is left out to get logits.
+fn likelihood(
+    returns: Reconstruction,
+    sigmoid: bool,
+    options: &ImportOptions,
+) -> Result<(Likelihood, bool), String> {
+    match (returns, options.likelihood) {
+        (Reconstruction::Logits, Some(Likelihood::Gaussian { .. })) => {
+            Err("a Gaussian likelihood has means, not logits".to_string())
+        }
+        (Reconstruction::Logits, likelihood) => {
+            Ok((likelihood.unwrap_or(Likelihood::Bernoulli), false))
+        }
+        (Reconstruction::Means, Some(likelihood @ Likelihood::Gaussian { .. })) => {
+            Ok((likelihood, false))
+        }
+        (Reconstruction::Means, Some(likelihood)) if sigmoid => Ok((likelihood, true)),
+        (Reconstruction::Means, Some(likelihood)) => Err(format!(
+            "a {} likelihood needs a decoder that returns logits or ends in a sigmoid",
+            likelihood.name()
+        )),
+        (Reconstruction::Means, None) if sigmoid && !options.beyond_unit_interval => {
+            Ok((Likelihood::Bernoulli, true))
+        }
+        (Reconstruction::Means, None) => Ok((Likelihood::Gaussian { sigma: UNKNOWN_SIGMA }, false)),
+    }
+}
+
+/// A shape with its first axis halved, if that is possible.
+pub(super) fn half(shape: &[usize]) -> Option<Vec<usize>> {
+    let mut half = shape.to_vec();
+    let first = half.first_mut()?;
+    *first = first.is_multiple_of(2).then_some(*first / 2)?;
+    Some(half)
+}
+
+/// The encoder with outputs mu and `log sigma^2`.
+fn with_posterior(
+    encoder: Network,
+    posterior: &PosteriorOutputs,
+    latent: &[usize],
+) -> Result<Network, String> {
+    let (network, mean, spread, kind) = match posterior {
+        PosteriorOutputs::Two { kind, mean, spread, .. } => {
+            let shapes = (encoder.output_shape(0), encoder.output_shape(1));
+            if shapes.0 != shapes.1 {
+                return Err(format!(
+                    "outputs {mean:?} and {spread:?} have shapes {:?} and {:?}",
+                    shapes.0, shapes.1
+                ));
+            }
+            check_latent(encoder.output_shape(0), latent)?;
+            let (mean, spread) = (encoder.outputs()[0], encoder.outputs()[1]);
+            (encoder, mean, spread, *kind)
+        }
+        PosteriorOutputs::Mean { sigma, .. } => {
+            check_latent(encoder.output_shape(0), latent)?;
+            if !(*sigma > 0.0 && sigma.is_finite()) {
+                return Err(format!("sigma must be positive, found {sigma}"));
+            }
+            let mean = encoder.outputs()[0];
+            (encoder, mean, mean, Spread::Fixed(*sigma))
+        }
+        PosteriorOutputs::One { both, kind } => {
+            let shape = encoder.output_shape(0).to_vec();
+            let from = encoder.outputs()[0];
+            let parts = halves(&shape, latent).ok_or_else(|| {
+                format!(
+                    "output {both:?} of shape {shape:?} is not twice what the decoder takes, \
+                     {latent:?}"
+                )
+            })?;
+            let mut network = encoder;
+            let mut values = vec![];
+            for indices in parts {
+                let config = GatherConfig { shape: latent.to_vec(), indices };
+                let value;
+                (network, value) = extend(network, &OperatorConfig::Gather(config), from)?;
+                values.push(value);
+            }
+            (network, values[0], values[1], *kind)
+        }
+    };
+    let function = |function| OperatorConfig::Activation(ActivationConfig { function });
+    let (network, spread) = match kind {
+        Spread::LogVariance => (network, spread),
+        Spread::LogSigma => scaled(network, spread, 2.0, 0.0)?,
+        Spread::Variance => extend(network, &function(Function::Log), spread)?,
+        Spread::Sigma => {
+            let (network, log) = extend(network, &function(Function::Log), spread)?;
+            scaled(network, log, 2.0, 0.0)?
+        }
+        Spread::SoftplusSigma => {
+            let (network, sigma) = extend(network, &function(Function::Softplus), spread)?;
+            let (network, log) = extend(network, &function(Function::Log), sigma)?;
+            scaled(network, log, 2.0, 0.0)?
+        }
+        Spread::Fixed(sigma) => scaled(network, spread, 0.0, 2.0 * sigma.ln())?,
+    };
+    network.with_outputs(&[mean, spread]).map_err(|error| error.to_string())
+}
+
+/// mu must be what the decoder takes: the same shape, or the same features where one is flat.
+fn check_latent(mean: &[usize], latent: &[usize]) -> Result<(), String> {
+    if is_same(mean, latent) {
+        Ok(())
+    } else {
+        Err(format!("mu has shape {mean:?}, the decoder takes {latent:?}"))
+    }
+}
+
+/// Whether samples of one shape are those of another, axes of size 1 aside or flattened.
+fn is_same(a: &[usize], b: &[usize]) -> bool {
+    let long = |shape: &[usize]| -> Vec<usize> {
+        shape.iter().copied().filter(|&size| size != 1).collect()
+    };
+    let (a, b) = (long(a), long(b));
+    let equal = a.iter().product::<usize>() == b.iter().product::<usize>();
+    equal && (a == b || a.len() <= 1 || b.len() <= 1)
+}
+
+/// Which features of `whole` are the first and the second half along the axis in which it is
+/// twice `latent`.
+fn halves(whole: &[usize], latent: &[usize]) -> Option<[Indices; 2]> {
+    let latent = if whole.len() == 1 { vec![latent.iter().product()] } else { latent.to_vec() };
+    if whole.len() != latent.len() {
+        return None;
+    }
+    let mut differ = (0..whole.len()).filter(|&axis| whole[axis] != latent[axis]);
+    let axis = differ.next()?;
+    if differ.next().is_some() || whole[axis] != 2 * latent[axis] {
+        return None;
+    }
+    let inner: usize = latent[axis..].iter().product();
+    let outer: usize = latent[..axis].iter().product();
+    Some([0, 1].map(|part| {
+        let block = |k: usize| (2 * k + part) * inner..(2 * k + part + 1) * inner;
+        let indices = (0..outer).flat_map(block).map(|place| Some(place as u32));
+        Indices::from(indices.collect::<Vec<_>>())
+    }))
+}
+
+fn extend(
+    network: Network,
+    operator: &OperatorConfig,
+    from: Value,
+) -> Result<(Network, Value), String> {
+    let operator = operator.init(&mut Initialiser::new(0), &network.device());
+    network.extended(operator, &[from]).map_err(|error| error.to_string())
+}
+
+fn scaled(
+    network: Network,
+    from: Value,
+    gain: f64,
+    shift: f64,
+) -> Result<(Network, Value), String> {
+    let affine = Affine { gain: vec![gain], shift: vec![shift] };
+    let operator = affine_operator(&affine, 1, &network.device());
+    network.extended(operator, &[from]).map_err(|error| error.to_string())
+}
+
+fn affine_operator(affine: &Affine, inner: usize, device: &Device) -> Operator {
+    let size = affine.gain.len();
+    let config = ElementwiseAffineConfig { size, inner };
+    let tensor = |values: &[f64]| {
+        let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+        Tensor::from_data(TensorData::new(values, [size]), device)
+    };
+    let mut operator = config.init(&mut Initialiser::new(0), device);
+    operator.scale = Param::from_tensor(tensor(&affine.gain));
+    operator.shift = Param::from_tensor(tensor(&affine.shift));
+    Operator::ElementwiseAffine(operator)
+}
+
+/// Whether images with their channels first are wanted with their channels last.
+fn is_channels_last(data: &[usize], model: &[usize]) -> bool {
+    matches!((data, model), (&[c, h, w], &[a, b, d]) if [h, w, c] == [a, b, d] && [c, h, w] != [a, b, d] && c > 1)
+}
+
+/// From the data to what the encoder takes, if that is not the same.
+fn to_model(
+    data: &[usize],
+    model: &[usize],
+    affine: Option<&Affine>,
+) -> Result<Option<Network>, String> {
+    if data == model && affine.is_none() {
+        return Ok(None);
+    }
+    let mut chain = Chain::new(data, affine)?;
+    if is_channels_last(data, model) {
+        let (channels, area) = (data[0], data[1] * data[2]);
+        chain.gather(model, (0..area).flat_map(|at| (0..channels).map(move |c| c * area + at)))?;
+    } else if is_same(data, model) {
+        chain.reshape(model)?;
+    } else {
+        return Err(format!("the encoder takes samples of shape {model:?}, the data has {data:?}"));
+    }
+    chain.network.map(Some)
+}
+
+/// From what the decoder returns to the data, if that is not the same.
+fn to_data(
+    made: &[usize],
+    data: &[usize],
+    affine: Option<&Affine>,
+) -> Result<Option<Network>, String> {
+    if made == data && affine.is_none() {
+        return Ok(None);
+    }
+    let mut chain = Chain::new(made, None)?;
+    if is_channels_last(data, made) {
+        let (channels, area) = (data[0], data[1] * data[2]);
+        chain
+            .gather(data, (0..channels).flat_map(|c| (0..area).map(move |at| at * channels + c)))?;
+    } else if is_same(made, data) {
+        chain.reshape(data)?;
+    } else {
+        return Err(format!(
+            "the decoder returns samples of shape {made:?}, the data has {data:?}"
+        ));
+    }
+    if let Some(affine) = affine {
+        chain.affine(affine, data)?;
+    }
+    chain.network.map(Some)
+}
+
+/// A network of operators in a row.
+struct Chain {
+    network: Result<Network, String>,
+}
+
+impl Chain {
+    fn new(shape: &[usize], affine: Option<&Affine>) -> Result<Self, String> {
+        let mut builder = NetworkBuilder::new(shape.to_vec());
+        let start =
+            builder.push(OperatorConfig::Reshape(ReshapeConfig { shape: shape.to_vec() }), &[0]);
+        let network = builder.finish(&[start], &mut Initialiser::new(0), &Device::flex());
+        let mut chain = Self { network: network.map_err(|error| error.to_string()) };
+        if let Some(affine) = affine {
+            chain.affine(affine, shape)?;
+        }
+        Ok(chain)
+    }
+
+    fn push(&mut self, operator: Operator) -> Result<(), String> {
+        let network = std::mem::replace(&mut self.network, Err(String::new()))?;
+        let from = network.outputs()[0];
+        let extended = network.extended(operator, &[from]);
+        self.network = extended
+            .and_then(|(network, value)| network.with_outputs(&[value]))
+            .map_err(|error| error.to_string());
+        Ok(())
+    }
+
+    fn config(&mut self, config: &OperatorConfig) -> Result<(), String> {
+        self.push(config.init(&mut Initialiser::new(0), &Device::flex()))
+    }
+
+    fn reshape(&mut self, shape: &[usize]) -> Result<(), String> {
+        if self.network.as_ref().is_ok_and(|network| network.output_shape(0) == shape) {
+            return Ok(());
+        }
+        self.config(&OperatorConfig::Reshape(ReshapeConfig { shape: shape.to_vec() }))
+    }
+
+    fn gather(
+        &mut self,
+        shape: &[usize],
+        indices: impl Iterator<Item = usize>,
+    ) -> Result<(), String> {
+        let indices = Indices::from(indices.map(|at| Some(at as u32)).collect::<Vec<_>>());
+        self.config(&OperatorConfig::Gather(GatherConfig { shape: shape.to_vec(), indices }))
+    }
+
+    fn affine(&mut self, affine: &Affine, shape: &[usize]) -> Result<(), String> {
+        let inner = if affine.gain.len() == 1 { 1 } else { shape[1..].iter().product() };
+        self.push(affine_operator(affine, inner, &Device::flex()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_found_along_the_axis_that_doubles() {
+        let split = |whole: &[usize], latent: &[usize]| {
+            halves(whole, latent).map(|parts| parts.map(|p| p.iter().flatten().collect::<Vec<_>>()))
+        };
+        assert_eq!(split(&[4], &[2]), Some([vec![0, 1], vec![2, 3]]));
+        assert_eq!(split(&[4, 2], &[2, 2]), Some([vec![0, 1, 2, 3], vec![4, 5, 6, 7]]));
+        assert_eq!(split(&[2, 4], &[2, 2]), Some([vec![0, 1, 4, 5], vec![2, 3, 6, 7]]));
+        assert_eq!(split(&[8], &[2, 2]), Some([vec![0, 1, 2, 3], vec![4, 5, 6, 7]]));
+        for (whole, latent) in [(&[4, 4][..], &[2, 2][..]), (&[4], &[3]), (&[2, 2], &[2, 2])] {
+            assert_eq!(split(whole, latent), None, "{whole:?} {latent:?}");
+        }
+    }
+
+    #[test]
+    fn layouts_are_told_apart() {
+        assert!(is_channels_last(&[3, 8, 8], &[8, 8, 3]));
+        assert!(!is_channels_last(&[3, 3, 3], &[3, 3, 3]));
+        assert!(!is_channels_last(&[1, 8, 8], &[8, 8, 1]) && is_same(&[1, 8, 8], &[8, 8, 1]));
+        assert!(is_same(&[2, 3], &[6]) && !is_same(&[2, 3], &[3, 2]));
+    }
+}
