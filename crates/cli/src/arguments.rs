@@ -4,6 +4,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use vaegis_data::Selection;
 use vaegis_robustness::{InputBox, Radius};
 
+use crate::model::ModelOptions;
+
 /// How far can an input be pushed before a variational autoencoder's reconstruction
 /// changes by more than r?
 #[derive(Debug, Parser)]
@@ -19,8 +21,10 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Train a VAE
     Train(TrainOptions),
-    /// Assess the robustness of a trained VAE at many points
+    /// Assess the robustness of a VAE at many points
     Audit(AuditOptions),
+    /// Show how a model is understood: operators, shapes, parameters, conventions
+    Inspect(InspectOptions),
     /// Write one HTML report on one or several audits
     Report(ReportOptions),
     /// Print a completion script for a shell
@@ -159,8 +163,8 @@ pub(crate) struct TrainOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditOptions {
-    /// Folder of a model that vaegis trained
-    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ModelOptions,
     /// Data: mnist, fashion-mnist, or the path of an IDX file
     #[arg(long)]
     pub(crate) data: String,
@@ -201,6 +205,18 @@ pub(crate) struct AuditOptions {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) machine: Machine,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectOptions {
+    #[command(flatten)]
+    pub(crate) model: ModelOptions,
+    /// Shape of a sample of the data, where the files leave it open, such as 3,32,32
+    #[arg(long, value_delimiter = ',', value_name = "SHAPE")]
+    pub(crate) input_shape: Option<Vec<usize>>,
+    /// Print as JSON instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod arguments;
 mod commands;
 mod failure;
 mod interrupt;
+mod model;
 mod output;
 mod progress;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => commands::demo::run(options),
         Command::Train(options) => commands::train::run(options),
         Command::Audit(options) => commands::audit::run(options),
+        Command::Inspect(options) => commands::inspect::run(options),
         Command::Report(options) => commands::report::run(options),
         Command::Completions { shell } => commands::completions(*shell),
     };

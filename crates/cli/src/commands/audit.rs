@@ -2,7 +2,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use burn::tensor::Device;
 use vaegis_audit::schema::Summary;
 use vaegis_audit::{AuditConfig, Execution, Subject, audit, fingerprint, finish};
 use vaegis_data::Dataset;
@@ -12,13 +11,21 @@ use vaegis_vae::Vae;
 
 use super::{report, use_threads};
 use crate::arguments::{AuditOptions, Machine};
+use crate::model::{DataFacts, OpenedModel};
 use crate::{interrupt, output, progress};
 
 /// `vaegis audit`.
 pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
     use_threads(options.machine.threads())?;
     let dataset = Dataset::open(&options.data)?;
-    let vae = Vae::load(&options.model, &Device::flex())?;
+    let facts = DataFacts {
+        shape: Some(dataset.shape().to_vec()),
+        beyond_unit_interval: is_beyond_unit_interval(&dataset),
+    };
+    let OpenedModel { vae, remarks } = options.model.open(&facts)?;
+    for remark in &remarks {
+        output::note(&format!("import: {remark}"));
+    }
     let bounds = options.bounds.unwrap_or_else(|| natural_box(&dataset));
     let settings = Settings {
         radii: options.r.clone(),
@@ -27,11 +34,11 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
         bounds,
         attack: (!options.no_attack).then(Effort::default),
     };
-    let name = options.name.clone().unwrap_or_else(|| folder_name(&options.model));
+    let name = options.name.clone().unwrap_or_else(|| options.model.name());
     let points = options.points.resolve(&dataset)?;
     let config = AuditConfig {
         model: name,
-        description: describe(&options.model, &vae),
+        description: describe(options.model.model.as_deref(), &vae),
         model_hash: fingerprint(&vae),
         dataset: dataset.name().to_string(),
         data_hash: dataset.fingerprint(),
@@ -106,8 +113,9 @@ pub(crate) fn natural_box(dataset: &Dataset) -> InputBox {
 }
 
 /// Architecture, likelihood, and what the model was trained for, if that is known.
-pub(crate) fn describe(folder: &Path, vae: &Vae) -> String {
+pub(crate) fn describe(folder: Option<&Path>, vae: &Vae) -> String {
     let objective = || -> anyhow::Result<String> {
+        let folder = folder.context("no folder")?;
         let text = std::fs::read_to_string(folder.join("training.json"))?;
         let record: serde_json::Value = serde_json::from_str(&text)?;
         let config: vaegis_vae::TrainConfig =
@@ -120,9 +128,9 @@ pub(crate) fn describe(folder: &Path, vae: &Vae) -> String {
     }
 }
 
-fn folder_name(folder: &Path) -> String {
-    let canonical = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
-    canonical
-        .file_name()
-        .map_or_else(|| "model".to_string(), |name| name.to_string_lossy().into_owned())
+/// Whether a value of the data lies outside [0, 1], where pixels live.
+fn is_beyond_unit_interval(dataset: &Dataset) -> bool {
+    let beyond = |value: &f32| !(0.0..=1.0).contains(value);
+    dataset.value_range() != Some((0.0, 1.0))
+        && (0..dataset.len()).any(|row| dataset.row(row).iter().any(beyond))
 }

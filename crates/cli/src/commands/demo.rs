@@ -38,7 +38,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
         };
         let config = AuditConfig {
             model: name.clone(),
-            description: describe(&options.out.join("models").join(&name), &vae),
+            description: describe(Some(&options.out.join("models").join(&name)), &vae),
             model_hash: fingerprint(&vae),
             dataset: dataset.name().to_string(),
             data_hash: dataset.fingerprint(),
