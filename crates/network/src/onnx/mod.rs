@@ -22,6 +22,7 @@ mod optimise;
 mod proto;
 mod rules;
 mod value;
+mod wire;
 
 pub use import::Part;
 pub use model::{OnnxModel, Port, PortAxis};

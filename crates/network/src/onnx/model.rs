@@ -7,6 +7,7 @@ use prost::Message;
 
 use super::limits::MOST_NODES;
 use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, data_type};
+use super::wire;
 use crate::Error;
 
 /// An ONNX model.
@@ -86,6 +87,7 @@ impl OnnxModel {
     pub fn from_bytes(bytes: &[u8], origin: &Path) -> Result<Self, Error> {
         let fail =
             |problem: String| Error::Onnx { path: origin.to_path_buf(), problems: vec![problem] };
+        wire::check(bytes).map_err(&fail)?;
         let proto = ModelProto::decode(bytes)
             .map_err(|error| fail(format!("not an ONNX model ({error})")))?;
         // Any bytes can look like a protocol buffer; a graph with nodes is no accident.
