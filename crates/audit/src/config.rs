@@ -112,7 +112,7 @@ impl AuditConfig {
             format!("seed must be below 2^63, found {}", self.seed),
         );
         require(execution.threads > 0, "threads must be at least 1".into());
-        let least = Model::new(subject.vae).batch_bytes();
+        let least = Model::new(subject.vae).point_bytes();
         require(
             execution.memory >= least,
             format!(

@@ -82,7 +82,7 @@ pub fn audit(
     }
 
     let model = Model::new(subject.vae);
-    let affordable = (execution.memory / model.batch_bytes()).max(1);
+    let affordable = (execution.memory / model.point_bytes()).max(1);
     let workers = execution.threads.min(todo.len()).min(affordable);
     let pools = (0..workers)
         .map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build())
@@ -241,6 +241,7 @@ impl Job<'_> {
             jacobian_frobenius: None,
             jacobian_spectral: None,
             whitened_jacobian_spectral: None,
+            jacobian_error: None,
             bound_paper: None,
             bound_sharp: None,
             bound_paper_limit: None,
@@ -258,6 +259,12 @@ impl Job<'_> {
 
 fn fill(row: PointRow, assessment: &Assessment, found: &RadiusAssessment, alpha: f64) -> PointRow {
     let (p_low, p_high) = found.p.interval(alpha);
+    let Assessment {
+        jacobian_frobenius: frobenius,
+        jacobian_spectral: spectral,
+        whitened_jacobian_spectral: whitened,
+        ..
+    } = assessment;
     let (attacked, attacked_p, attacked_by, degradation) = match &found.attacked {
         Attacked::NotAsked => (None, None, None, None),
         Attacked::AtRest => {
@@ -281,9 +288,10 @@ fn fill(row: PointRow, assessment: &Assessment, found: &RadiusAssessment, alpha:
         p_markov: Some(found.p_markov),
         sigma_min: Some(assessment.sigma_min),
         sigma_mean: Some(assessment.sigma_mean),
-        jacobian_frobenius: Some(assessment.jacobian_frobenius),
-        jacobian_spectral: Some(assessment.jacobian_spectral),
-        whitened_jacobian_spectral: Some(assessment.whitened_jacobian_spectral),
+        jacobian_frobenius: Some(frobenius.value),
+        jacobian_spectral: Some(spectral.value),
+        whitened_jacobian_spectral: Some(whitened.value),
+        jacobian_error: Some(frobenius.error.max(spectral.error).max(whitened.error)),
         bound_paper: Some(found.bound_paper),
         bound_sharp: Some(found.bound_sharp),
         bound_paper_limit: Some(found.bound_paper_limit),

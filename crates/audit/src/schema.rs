@@ -48,7 +48,8 @@ pub struct PointRow {
     pub p_lower_limit: Option<f64>,
     /// Number of draws behind `p`.
     pub draws: i64,
-    /// `p_r(x)` of the decoder linearised at `mu(x)`: a generalised chi-square probability.
+    /// `p_r(x)` of the decoder linearised at `mu(x)`: a generalised chi-square probability
+    /// (where the Jacobian was too big to form, a share of 2,048 draws of it).
     pub p_linear: Option<f64>,
     /// Markov's lower bound on `p_linear`: `1 - tr/r^2`, floored at 0.
     pub p_markov: Option<f64>,
@@ -62,6 +63,9 @@ pub struct PointRow {
     pub jacobian_spectral: Option<f64>,
     /// `|Sigma^(-1/2) J|_2` of the encoder at x.
     pub whitened_jacobian_spectral: Option<f64>,
+    /// Largest relative error of these three norms, exceeded with a probability of at most
+    /// 1 in 1000 each: 0 where the Jacobian was formed, positive where it was too big.
+    pub jacobian_error: Option<f64>,
     /// The paper's first-order estimate at `p`; 0 when p <= 1/2, +inf when p = 1.
     pub bound_paper: Option<f64>,
     /// The sharp first-order estimate at `p`; 0 when p <= 1/2, +inf when p = 1.
@@ -192,6 +196,8 @@ pub struct Summary {
     pub jacobian_spectral: Quantiles,
     /// `|Sigma^(-1/2) J|_2`.
     pub whitened_jacobian_spectral: Quantiles,
+    /// Largest relative error of these norms at a point; 0 where Jacobians were formed.
+    pub jacobian_error: Quantiles,
     /// Seconds of work per point.
     pub seconds: Quantiles,
     /// One entry per requested radius, in the order they were asked for.

@@ -91,6 +91,7 @@ pub struct SummaryBuilder {
     jacobian_frobenius: Vec<f64>,
     jacobian_spectral: Vec<f64>,
     whitened_jacobian_spectral: Vec<f64>,
+    jacobian_error: Vec<f64>,
     seconds: Vec<f64>,
     radii: Vec<(String, Radius)>,
 }
@@ -131,6 +132,7 @@ impl SummaryBuilder {
             self.jacobian_frobenius.extend(row.jacobian_frobenius);
             self.jacobian_spectral.extend(row.jacobian_spectral);
             self.whitened_jacobian_spectral.extend(row.whitened_jacobian_spectral);
+            self.jacobian_error.extend(row.jacobian_error);
             self.seconds.push(row.seconds);
         }
         let known = self.radii.iter().position(|(name, _)| *name == row.radius);
@@ -170,6 +172,7 @@ impl SummaryBuilder {
             jacobian_frobenius: of(self.jacobian_frobenius),
             jacobian_spectral: of(self.jacobian_spectral),
             whitened_jacobian_spectral: of(self.whitened_jacobian_spectral),
+            jacobian_error: of(self.jacobian_error),
             seconds: of(self.seconds),
             radii: radii.into_iter().map(|(name, radius)| radius.finish(name)).collect(),
         }

@@ -70,6 +70,14 @@ pub(crate) fn remarks(summary: &Summary) -> Vec<String> {
             summary.model, summary.failed, summary.points
         ));
     }
+    if let Some(error) = summary.jacobian_error.p90.filter(|&error| error > 0.0) {
+        remarks.push(format!(
+            "{}: its Jacobians are too big to form; their norms are known to {:.1}%, and the \
+             first-order bounds allow for that",
+            summary.model,
+            100.0 * error
+        ));
+    }
     for radius in &summary.radii {
         if radius.below_paper + radius.below_sharp > 0 {
             remarks.push(format!(

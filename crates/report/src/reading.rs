@@ -34,6 +34,17 @@ pub(crate) fn cautions(models: &[Model<'_>]) -> Vec<String> {
             ));
         }
     }
+    for model in models {
+        let error = model.audit.summary.jacobian_error.p90;
+        if let Some(error) = error.filter(|&error| error > 0.0) {
+            cautions.push(format!(
+                "The Jacobians of {} are too big to form: their norms are known to {:.1}% (with a \
+                 confidence of 0.999), and the first-order estimates allow for that.",
+                model.short(),
+                100.0 * error
+            ));
+        }
+    }
     cautions
 }
 

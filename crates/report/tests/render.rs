@@ -45,6 +45,19 @@ fn two_audits_are_compared() {
 }
 
 #[test]
+fn norms_that_are_not_exact_are_said_to_be() {
+    let exact = Recipe::new("small").audit();
+    assert!(!text(std::slice::from_ref(&exact)).contains("too big to form"));
+    let mut probed = exact;
+    probed.rows.iter_mut().for_each(|row| row.jacobian_error = Some(0.012));
+    let radii: Vec<String> = probed.summary.radii.iter().map(|r| r.radius.clone()).collect();
+    let radii: Vec<&str> = radii.iter().map(String::as_str).collect();
+    let text = text(&[summarised_again(probed, &radii)]);
+    assert!(text.contains("Jacobians of small are too big to form"), "{text}");
+    assert!(text.contains("known to 1.2%"));
+}
+
+#[test]
 fn one_audit_has_no_ratios() {
     let text = text(&[Recipe::new("alone").audit()]);
     assert!(text.contains("Robustness of alone"));

@@ -7,7 +7,7 @@ use vaegis_vae::{Noise, Purpose};
 use crate::attack::margin::level;
 use crate::attack::{AttackedMargin, DamageCurve, Effort};
 use crate::degradation::{expected_log_likelihood, relative};
-use crate::jacobian::Jacobians;
+use crate::jacobian::{Jacobians, Norm};
 use crate::model::{Draws, host};
 use crate::statistics::Proportion;
 use crate::{Encoding, Error, InputBox, Model, Radius, Target, bounds, probability};
@@ -36,11 +36,11 @@ pub struct Assessment {
     /// Mean posterior standard deviation.
     pub sigma_mean: f64,
     /// `|J|_F`.
-    pub jacobian_frobenius: f64,
+    pub jacobian_frobenius: Norm,
     /// `|J|_2`.
-    pub jacobian_spectral: f64,
+    pub jacobian_spectral: Norm,
     /// `|Sigma^(-1/2) J|_2`.
-    pub whitened_jacobian_spectral: f64,
+    pub whitened_jacobian_spectral: Norm,
     /// One entry per requested radius.
     pub radii: Vec<RadiusAssessment>,
     /// The damage curve, if there was an attack.
@@ -101,18 +101,19 @@ pub fn assess(
     }
     let encoding = model.encoding(x)?;
     let reference = model.reconstruct(&encoding.mu)?;
-    let jacobians = Jacobians::at(model, x, &encoding)?;
+    let directions = settings.attack.map_or(0, |effort| effort.directions.max(1));
+    let jacobians = Jacobians::at(model, x, &encoding, directions, noise, index)?;
     let target = Target { model, x, reference: &reference, noise, index, bounds: settings.bounds };
     let radii = probability::radii(target, &encoding, &settings.radii)?;
     let estimates =
         probability::within(target, Purpose::Estimation, &encoding, &radii, 0..settings.draws)?;
-    let linearised = probability::linearised(&jacobians.decoder_gram, &encoding.sigma)?;
 
     let sigmas = encoding.sigma.iter().map(|&sigma| f64::from(sigma));
     let sigma_min = sigmas.clone().fold(f64::INFINITY, f64::min);
     let sigma_mean = sigmas.sum::<f64>() / encoding.sigma.len() as f64;
-    let frobenius = jacobians.encoder.frobenius();
-    let whitened = jacobians.whitened.spectral();
+    // Where norms are known up to an error, estimates of the margin take the upper end.
+    let frobenius = jacobians.frobenius.upper();
+    let whitened = jacobians.whitened_spectral.upper();
 
     let sweep = |effort: &Effort| DamageCurve::sweep(target, &jacobians, effort, &radii);
     let curve = settings.attack.as_ref().map(sweep).transpose()?;
@@ -122,8 +123,8 @@ pub fn assess(
         assessed.push(RadiusAssessment {
             r,
             p,
-            p_linear: linearised.cdf(r * r),
-            p_markov: linearised.markov_lower_bound(r * r),
+            p_linear: jacobians.decoder.within(r),
+            p_markov: jacobians.decoder.markov(r),
             bound_paper: bounds::paper(p.estimate(), sigma_min, frobenius),
             bound_sharp: bounds::sharp(p.estimate(), whitened),
             bound_paper_limit: bounds::paper(limit, sigma_min, frobenius),
@@ -134,9 +135,9 @@ pub fn assess(
     Ok(Assessment {
         sigma_min,
         sigma_mean,
-        jacobian_frobenius: frobenius,
-        jacobian_spectral: jacobians.encoder.spectral(),
-        whitened_jacobian_spectral: whitened,
+        jacobian_frobenius: jacobians.frobenius,
+        jacobian_spectral: jacobians.spectral,
+        whitened_jacobian_spectral: jacobians.whitened_spectral,
         radii: assessed,
         curve,
     })

@@ -6,8 +6,8 @@
 //! | module | what |
 //! |---|---|
 //! | [`criterion`] | radii, the verdict "r-robust" |
-//! | [`probability`] | `p_r(x)` by Monte Carlo with exact limits, and of the linearised decoder |
-//! | [`jacobian`] | exact Jacobians and their spectra |
+//! | [`probability`] | `p_r(x)` by Monte Carlo with exact limits |
+//! | [`jacobian`] | norms and leading directions of Jacobians, the linearised decoder |
 //! | [`bounds`] | the paper's and the sharp first-order estimates of the margin |
 //! | [`ball`] | where perturbations may go: norm, radius, box |
 //! | [`attack`] | maximum damage, the damage curve, the attacked margin |

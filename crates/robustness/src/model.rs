@@ -2,7 +2,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use vaegis_network::Network;
 use vaegis_vae::{Likelihood, Noise, Posterior, Purpose, Vae};
 
-use crate::Error;
+use crate::{Error, jacobian};
 
 /// Rows per batch: larger batches no longer speed up the matrix products, and their
 /// values fall out of the processor's cache.
@@ -38,9 +38,14 @@ impl Model {
         model
     }
 
-    /// Bytes that the values of one batch take: what one thread needs, whatever the
-    /// number of draws.
-    pub fn batch_bytes(&self) -> usize {
+    /// Bytes that assessing one point takes: what one thread needs, whatever the number of
+    /// draws.
+    pub fn point_bytes(&self) -> usize {
+        self.batch_bytes() + jacobian::bytes(self)
+    }
+
+    /// Bytes that the values of one batch take.
+    fn batch_bytes(&self) -> usize {
         // A gradient keeps the values of a pass and the cotangents on their way back.
         let features = self.generator.trace_features() + self.vae.encoder().trace_features();
         self.rows * 2 * size_of::<f32>() * features

@@ -1,13 +1,11 @@
-//! `p_r(x) = P(|Delta(x)| <= r)`: by Monte Carlo with exact confidence limits, and in
-//! closed form for the linearised decoder.
+//! `p_r(x) = P(|Delta(x)| <= r)` by Monte Carlo with exact confidence limits.
 
 use vaegis_vae::Purpose;
 
 use crate::ball::norm;
 use crate::criterion::quantile;
-use crate::jacobian::Matrix;
 use crate::model::{Draws, host};
-use crate::statistics::{GeneralisedChiSquare, Proportion};
+use crate::statistics::Proportion;
 use crate::{Encoding, Error, Radius, Target};
 
 /// Most draws that choosing a quantile radius takes: they are held in memory.
@@ -79,21 +77,4 @@ pub fn within(
         return Err(Error::NotFinite("a sampled reconstruction"));
     }
     Ok(counts.into_iter().map(|count| Proportion::new(count, total)).collect())
-}
-
-/// The distribution of `|Jg Sigma^(1/2) eta|^2`: `|Delta(x)|^2` for the decoder
-/// linearised at `mu`, with weights the eigenvalues of `Sigma^(1/2) Jg' Jg Sigma^(1/2)`.
-///
-/// `decoder_gram` is `Jg' Jg`, `[latent, latent]`.
-///
-/// # Errors
-/// If an eigenvalue is not finite.
-pub fn linearised(decoder_gram: &Matrix, sigma: &[f32]) -> Result<GeneralisedChiSquare, Error> {
-    let latent = sigma.len();
-    let scaled = Matrix::from_fn(latent, latent, |i, j| {
-        f64::from(sigma[i]) * decoder_gram[(i, j)] * f64::from(sigma[j])
-    });
-    // Rounding can leave eigenvalues of a singular matrix slightly negative.
-    let weights = scaled.symmetric_eigenvalues().iter().map(|weight| weight.max(0.0)).collect();
-    GeneralisedChiSquare::central(weights).map_err(|_| Error::NotFinite("the decoder's Jacobian"))
 }

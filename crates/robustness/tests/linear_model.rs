@@ -133,9 +133,9 @@ fn deterministic_quantities_are_exact() {
         let sigma = f64::from(linear.sigma);
         close(found.sigma_min, sigma, 1e-5, "sigma_min");
         close(found.sigma_mean, sigma, 1e-5, "sigma_mean");
-        close(found.jacobian_spectral, spectral, 1e-5, "|J|_2");
-        close(found.jacobian_frobenius, frobenius, 1e-5, "|J|_F");
-        close(found.whitened_jacobian_spectral, spectral / sigma, 1e-5, "whitened");
+        close(found.jacobian_spectral.value, spectral, 1e-5, "|J|_2");
+        close(found.jacobian_frobenius.value, frobenius, 1e-5, "|J|_F");
+        close(found.whitened_jacobian_spectral.value, spectral / sigma, 1e-5, "whitened");
         for (found, r) in found.radii.iter().zip(RADII) {
             // The decoder is linear, so its linearisation is exact.
             close(found.p_linear, linear.p(r), 1e-5, "p_linear");

@@ -30,6 +30,8 @@ pub enum Purpose {
     Starts,
     /// Scores such as likelihood degradation.
     Scores,
+    /// Probing Jacobians that are too big to form.
+    Probes,
 }
 
 /// The source of all noise of a run.

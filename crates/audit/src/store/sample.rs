@@ -25,6 +25,7 @@ pub(crate) fn row(index: i64, radius: &str) -> PointRow {
         jacobian_frobenius: Some(3.0),
         jacobian_spectral: Some(2.0),
         whitened_jacobian_spectral: Some(20.0),
+        jacobian_error: Some(0.0),
         bound_paper: Some(0.03),
         bound_sharp: Some(0.06),
         bound_paper_limit: Some(0.02),

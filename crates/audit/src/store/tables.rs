@@ -60,6 +60,7 @@ columns!(PointRow:
     model, index, label, radius, r, norm, r#box,
     p, p_low, p_high, p_lower_limit, draws, p_linear, p_markov,
     sigma_min, sigma_mean, jacobian_frobenius, jacobian_spectral, whitened_jacobian_spectral,
+    jacobian_error,
     bound_paper, bound_sharp, bound_paper_limit, bound_sharp_limit,
     attacked, attacked_p, attacked_by, degradation, status, message, seconds,
 );

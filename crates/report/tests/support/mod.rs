@@ -110,6 +110,7 @@ impl Recipe {
             jacobian_frobenius: ok(1.4 * (0.2 * random(5)).exp()),
             jacobian_spectral: ok(0.8 * (0.2 * random(5)).exp()),
             whitened_jacobian_spectral: ok(whitened),
+            jacobian_error: ok(0.0),
             bound_paper: ok(sharp * 0.37),
             bound_sharp: ok(sharp),
             bound_paper_limit: ok(sharp * 0.35 * (0.1 * random(6)).exp()),
@@ -288,6 +289,7 @@ pub fn summarise(
         jacobian_frobenius: of(|row| row.jacobian_frobenius),
         jacobian_spectral: of(|row| row.jacobian_spectral),
         whitened_jacobian_spectral: of(|row| row.whitened_jacobian_spectral),
+        jacobian_error: of(|row| row.jacobian_error),
         seconds: of(|row| Some(row.seconds)),
         radii,
     }

@@ -66,13 +66,13 @@ impl DamageCurve {
         radii: &[f64],
     ) -> Result<Self, Error> {
         let origin = judge(target, radii, 0.0, vec![still(target)])?;
-        let slope = jacobians.composed().spectral();
+        let slope = jacobians.composed_spectral;
         // |Delta|^2 = noise^2 + (slope c)^2 to first order.
         let linear =
             |r: f64| (r * r - origin.median * origin.median).max(0.01 * r * r).sqrt() / slope;
         let norms = norms(radii, linear, target.bounds.reach(target.x), effort.growth);
 
-        let mut candidates: Vec<Candidate> = starts(target, jacobians, effort)
+        let mut candidates: Vec<Candidate> = starts(target, &jacobians.directions, effort)
             .into_iter()
             .map(|start| Candidate {
                 name: start.name,

@@ -4,7 +4,7 @@ use vaegis_vae::Purpose;
 
 use super::Effort;
 use crate::Target;
-use crate::jacobian::Jacobians;
+use crate::jacobian::Directions;
 
 /// A direction to begin an ascent in, and what it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,15 +18,15 @@ pub struct Start {
 /// The top right-singular vectors, both signs, of `Jg J` (the most damage to first
 /// order), `Sigma^(-1/2) J` (the largest shift in units of noise) and `J`, and random
 /// directions.
-pub fn starts(target: Target<'_>, jacobians: &Jacobians, effort: &Effort) -> Vec<Start> {
-    let matrices = [
-        ("JgJ", jacobians.composed(), effort.directions),
-        ("whitened", jacobians.whitened.clone(), effort.directions),
-        ("J", jacobians.encoder.clone(), effort.directions.min(1)),
+pub fn starts(target: Target<'_>, directions: &Directions, effort: &Effort) -> Vec<Start> {
+    let maps = [
+        ("JgJ", &directions.composed, effort.directions),
+        ("whitened", &directions.whitened, effort.directions),
+        ("J", &directions.encoder, effort.directions.min(1)),
     ];
     let mut starts = vec![];
-    for (name, matrix, count) in matrices {
-        for (rank, vector) in matrix.spectrum(count).right.iter().enumerate() {
+    for (name, vectors, count) in maps {
+        for (rank, vector) in vectors.iter().take(count).enumerate() {
             for (sign, letter) in [(1.0, '+'), (-1.0, '-')] {
                 starts.push(Start {
                     name: format!("{name}{letter}{}", rank + 1),

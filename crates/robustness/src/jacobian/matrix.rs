@@ -1,15 +1,10 @@
-//! Exact Jacobians and their spectra, in f64.
+//! Dense matrices and their spectra, in f64.
 //!
-//! The networks are evaluated in f32; everything after that is f64. Spectra come from
-//! the smaller Gram matrix (latent by latent, as a rule): forming it costs one pass
-//! over the Jacobian, and the largest singular values, the ones that bounds and
-//! attacks need, keep full accuracy.
+//! Spectra come from the smaller Gram matrix (latent by latent, as a rule): forming it
+//! costs one pass over the matrix, and the largest singular values, the ones that bounds
+//! and attacks need, keep full accuracy.
 
-use burn::tensor::Tensor;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
-
-use crate::model::host;
-use crate::{Encoding, Error, Model};
 
 /// A dense matrix in f64.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +34,7 @@ impl Matrix {
         Self(DMatrix::from_fn(rows, columns, entry))
     }
 
-    fn from_row_major(rows: usize, columns: usize, values: &[f32]) -> Self {
+    pub(super) fn from_row_major(rows: usize, columns: usize, values: &[f32]) -> Self {
         Self(DMatrix::from_row_iterator(rows, columns, values.iter().map(|&v| f64::from(v))))
     }
 
@@ -56,6 +51,11 @@ impl Matrix {
     /// `A' A`.
     pub fn gram(&self) -> Self {
         Self(self.0.tr_mul(&self.0))
+    }
+
+    /// `A A'`.
+    pub(super) fn outer_gram(&self) -> Self {
+        Self(&self.0 * self.0.transpose())
     }
 
     /// `A B`.
@@ -108,51 +108,6 @@ impl Matrix {
         let leading = order.iter().zip(&values).take(count).filter(meaningful);
         let right = leading.map(|(k, _)| vector(k).iter().copied().collect()).collect();
         Spectrum { values, right }
-    }
-}
-
-/// The Jacobians of a model at a point.
-#[derive(Debug, Clone)]
-pub struct Jacobians {
-    /// `J = d mu / d x`, latent x features.
-    pub encoder: Matrix,
-    /// `Sigma^(-1/2) J`.
-    pub whitened: Matrix,
-    /// `Jg' Jg` with `Jg = d g / d z` at mu: latent x latent.
-    pub decoder_gram: Matrix,
-}
-
-impl Jacobians {
-    /// The Jacobians at `x`.
-    ///
-    /// # Errors
-    /// If an entry is not finite.
-    pub fn at(model: &Model, x: &[f32], encoding: &Encoding) -> Result<Self, Error> {
-        let (latent, features) = (model.latent(), model.features());
-        let trace = model.encoder().trace(model.tensor(x.to_vec(), features));
-        let encoder = host(model.encoder().jacobian(&trace, 0));
-        if !encoder.iter().all(|entry| entry.is_finite()) {
-            return Err(Error::NotFinite("the encoder's Jacobian"));
-        }
-        let encoder = Matrix::from_row_major(latent, features, &encoder);
-
-        // The decoder is tall: pushing latent tangents forward is cheaper than pulling
-        // one cotangent per feature back.
-        let trace = model.generator().trace(model.tensor(encoding.mu.clone(), latent));
-        let unit = Tensor::<2>::eye(latent, &model.device()).unsqueeze::<3>();
-        let decoder = host(model.generator().jvp(&trace, unit).remove(0));
-        if !decoder.iter().all(|entry| entry.is_finite()) {
-            return Err(Error::NotFinite("the decoder's Jacobian"));
-        }
-        let transposed = Matrix::from_row_major(latent, features, &decoder);
-        let decoder_gram = Matrix(&transposed.0 * transposed.0.transpose());
-        Ok(Self { whitened: encoder.rows_divided_by(&encoding.sigma), encoder, decoder_gram })
-    }
-
-    /// A matrix with the singular values and right singular vectors of `Jg J`, the
-    /// first-order map from perturbations to mean reconstructions: latent x features.
-    pub fn composed(&self) -> Matrix {
-        self.decoder_gram.square_root().times(&self.encoder)
     }
 }
 

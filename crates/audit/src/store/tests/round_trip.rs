@@ -29,7 +29,7 @@ prop_compose! {
         label: Option<i64>,
         strings in proptest::array::uniform4(".*"),
         options in proptest::array::uniform2(proptest::option::of(".*")),
-        numbers in proptest::collection::vec(number(), 19),
+        numbers in proptest::collection::vec(number(), 20),
         draws: i64,
         seconds: f64,
         ok: bool,
@@ -43,7 +43,8 @@ prop_compose! {
             p: next(), p_low: next(), p_high: next(), p_lower_limit: next(), draws,
             p_linear: next(), p_markov: next(), sigma_min: next(), sigma_mean: next(),
             jacobian_frobenius: next(), jacobian_spectral: next(),
-            whitened_jacobian_spectral: next(), bound_paper: next(), bound_sharp: next(),
+            whitened_jacobian_spectral: next(), jacobian_error: next(), bound_paper: next(),
+            bound_sharp: next(),
             bound_paper_limit: next(), bound_sharp_limit: next(), attacked: next(),
             attacked_p: next(), attacked_by, degradation: next(),
             status: if ok { Status::Ok } else { Status::Failed }, message, seconds,
@@ -161,7 +162,7 @@ fn columns_are_as_documented() {
         box Utf8, p Float64?, p_low Float64?, p_high Float64?, p_lower_limit Float64?, \
         draws Int64, p_linear Float64?, p_markov Float64?, sigma_min Float64?, \
         sigma_mean Float64?, jacobian_frobenius Float64?, jacobian_spectral Float64?, \
-        whitened_jacobian_spectral Float64?, bound_paper Float64?, bound_sharp Float64?, \
+        whitened_jacobian_spectral Float64?, jacobian_error Float64?, bound_paper Float64?, bound_sharp Float64?, \
         bound_paper_limit Float64?, bound_sharp_limit Float64?, attacked Float64?, \
         attacked_p Float64?, attacked_by Utf8?, degradation Float64?, status Utf8, \
         message Utf8?, seconds Float64";
