@@ -49,7 +49,7 @@ pub struct PointRow {
     /// Number of draws behind `p`.
     pub draws: i64,
     /// `p_r(x)` of the decoder linearised at `mu(x)`: a generalised chi-square probability
-    /// (where the Jacobian was too big to form, a share of 2,048 draws of it).
+    /// (where the Jacobian was too big to form, a share of draws of it, at most 2,048).
     pub p_linear: Option<f64>,
     /// Markov's lower bound on `p_linear`: `1 - tr/r^2`, floored at 0.
     pub p_markov: Option<f64>,

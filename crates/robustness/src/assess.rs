@@ -101,10 +101,10 @@ pub fn assess(
     }
     let encoding = model.encoding(x)?;
     let reference = model.reconstruct(&encoding.mu)?;
-    let directions = settings.attack.map_or(0, |effort| effort.directions.max(1));
-    let jacobians = Jacobians::at(model, x, &encoding, directions, noise, index)?;
     let target = Target { model, x, reference: &reference, noise, index, bounds: settings.bounds };
-    let radii = probability::radii(target, &encoding, &settings.radii)?;
+    let directions = settings.attack.map_or(0, |effort| effort.directions.max(1));
+    let jacobians = Jacobians::at(target, &encoding, directions, settings.draws)?;
+    let radii = probability::radii(target, &encoding, &settings.radii, settings.draws)?;
     let estimates =
         probability::within(target, Purpose::Estimation, &encoding, &radii, 0..settings.draws)?;
 

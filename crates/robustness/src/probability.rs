@@ -8,11 +8,12 @@ use crate::model::{Draws, host};
 use crate::statistics::Proportion;
 use crate::{Encoding, Error, Radius, Target};
 
-/// Most draws that choosing a quantile radius takes: they are held in memory.
+/// Most draws that choosing a quantile radius takes: they are held in memory, and their error
+/// is small against what quantiles differ by.
 const SELECTION_DRAWS: u64 = 8_192;
 
-/// The radius each request means at a point. Quantiles come from draws of their own,
-/// so that estimates at the radius are not biased by its choice.
+/// The radius each request means at a point. Quantiles come from draws of their own, as many
+/// as `draws` or 8192, so that estimates at the radius are not biased by its choice.
 ///
 /// # Errors
 /// If a damage is not finite, or a quantile is 0 (a decoder that ignores z).
@@ -20,15 +21,17 @@ pub fn radii(
     target: Target<'_>,
     encoding: &Encoding,
     requests: &[Radius],
+    draws: u64,
 ) -> Result<Vec<f64>, Error> {
     let mut damages = vec![];
     if requests.iter().any(|request| matches!(request, Radius::Quantile(_))) {
-        let draws = Draws { noise: target.noise, purpose: Purpose::Selection, index: target.index };
+        let stream =
+            Draws { noise: target.noise, purpose: Purpose::Selection, index: target.index };
         target.model.for_each_damage(
             encoding,
             target.reference,
-            draws,
-            0..SELECTION_DRAWS,
+            stream,
+            0..draws.min(SELECTION_DRAWS),
             |batch| {
                 damages.extend_from_slice(batch);
             },

@@ -9,12 +9,12 @@
 
 use burn::tensor::Tensor;
 use vaegis_network::Trace;
-use vaegis_vae::{Noise, Purpose};
+use vaegis_vae::Purpose;
 
 use super::lanczos::{Ritz, add_multiple, dot, lanczos, norm, steps};
 use super::{DECODER, Directions, ENCODER, Jacobians, LinearisedDecoder, Norm, finite};
 use crate::model::{Draws, host};
-use crate::{Encoding, Error, Model};
+use crate::{Encoding, Error, Model, Target};
 
 /// Relative error to which norms are found.
 const ERROR: f64 = 0.01;
@@ -27,8 +27,8 @@ const PROBES: usize = 16;
 const MOST_PROBES: usize = 256;
 /// Steps towards the directions that attacks start in, which need not be exact.
 const DIRECTION_STEPS: usize = 16;
-/// Draws of the linearised decoder: a share of them has a standard error of at most 0.011.
-const SAMPLES: usize = 2048;
+/// Most draws of the linearised decoder: a share of them has a standard error of 0.011 or less.
+const MOST_SAMPLES: u64 = 2048;
 
 /// Where the draws of each purpose begin in the stream of probes.
 const START: u64 = 0;
@@ -39,13 +39,12 @@ const DECODER_SAMPLES: u64 = 1024;
 const COMPOSED_START: u64 = 1 << 20;
 
 pub(super) fn jacobians(
-    model: &Model,
-    x: &[f32],
+    target: Target<'_>,
     encoding: &Encoding,
     directions: usize,
-    noise: &Noise,
-    index: u64,
+    draws: u64,
 ) -> Result<Jacobians, Error> {
+    let Target { model, x, noise, index, .. } = target;
     let products = Products::at(model, x, encoding);
     let probes = Draws { noise, purpose: Purpose::Probes, index };
     let ones = vec![1.0; model.latent()];
@@ -74,7 +73,7 @@ pub(super) fn jacobians(
             whitened: along_whitened,
             encoder: along_encoder,
         },
-        decoder: products.sampled_decoder(encoding, probes)?,
+        decoder: products.sampled_decoder(encoding, draws.min(MOST_SAMPLES) as usize, probes)?,
     })
 }
 
@@ -189,19 +188,20 @@ impl<'a> Products<'a> {
         Ok(Norm { value: trace.sqrt(), error })
     }
 
-    /// Draws of `|Jg Sigma^(1/2) eta|^2`, in rising order.
+    /// `count` draws of `|Jg Sigma^(1/2) eta|^2`, in rising order.
     fn sampled_decoder(
         &self,
         encoding: &Encoding,
+        count: usize,
         probes: Draws<'_>,
     ) -> Result<LinearisedDecoder, Error> {
         let (latent, generator) = (self.model.latent(), self.model.generator());
-        let mut squares = Vec::with_capacity(SAMPLES);
-        while squares.len() < SAMPLES {
-            let count = self.model.rows().min(SAMPLES - squares.len());
+        let mut squares = Vec::with_capacity(count);
+        while squares.len() < count {
+            let batch = self.model.rows().min(count - squares.len());
             let first = DECODER_SAMPLES + squares.len() as u64;
             let Draws { noise, purpose, index } = probes;
-            let mut values = noise.normal(purpose, index, first, count, latent);
+            let mut values = noise.normal(purpose, index, first, batch, latent);
             for eta in values.chunks_mut(latent) {
                 eta.iter_mut().zip(&encoding.sigma).for_each(|(eta, sigma)| *eta *= sigma);
             }

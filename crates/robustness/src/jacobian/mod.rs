@@ -14,10 +14,8 @@ mod whole;
 
 pub use matrix::{Matrix, Spectrum};
 
-use vaegis_vae::Noise;
-
 use crate::statistics::GeneralisedChiSquare;
-use crate::{Encoding, Error, Model};
+use crate::{Encoding, Error, Model, Target};
 
 /// Jacobians of at most this many entries are formed.
 const MOST_ENTRIES: usize = 1 << 22;
@@ -113,23 +111,22 @@ pub struct Jacobians {
 }
 
 impl Jacobians {
-    /// The Jacobians at `x`, with `directions` leading directions of each map. Probes of
-    /// Jacobians that are too big to form are a function of `noise` and `index` alone.
+    /// The Jacobians at the target, with `directions` leading directions of each map. Where
+    /// they are too big to form, the linearised decoder is known by as many draws as `draws`
+    /// or 2048.
     ///
     /// # Errors
     /// If a derivative is not finite.
     pub fn at(
-        model: &Model,
-        x: &[f32],
+        target: Target<'_>,
         encoding: &Encoding,
         directions: usize,
-        noise: &Noise,
-        index: u64,
+        draws: u64,
     ) -> Result<Self, Error> {
-        if are_formed(model) {
-            whole::jacobians(model, x, encoding, directions)
+        if are_formed(target.model) {
+            whole::jacobians(target.model, target.x, encoding, directions)
         } else {
-            matrix_free::jacobians(model, x, encoding, directions, noise, index)
+            matrix_free::jacobians(target, encoding, directions, draws)
         }
     }
 }

@@ -6,7 +6,7 @@ use vaegis_vae::{Architecture, Likelihood, Noise, VaeConfig};
 
 use super::lanczos::{dot, norm};
 use super::{Jacobians, LinearisedDecoder, matrix_free, whole};
-use crate::{Encoding, Model};
+use crate::{Encoding, InputBox, Model, Target};
 
 /// Wide enough that Lanczos stops well before it has seen everything.
 const LATENT: usize = 150;
@@ -34,12 +34,18 @@ fn point(model: &Model, seed: u64) -> (Vec<f32>, Encoding) {
     (x, encoding)
 }
 
+/// By products alone.
+fn probed(model: &Model, x: &[f32], encoding: &Encoding, seed: u64, index: u64) -> Jacobians {
+    let reference = model.reconstruct(&encoding.mu).unwrap();
+    let (noise, bounds) = (&Noise::new(seed), InputBox::None);
+    let target = Target { model, x, reference: &reference, noise, index, bounds };
+    matrix_free::jacobians(target, encoding, 2, 10_000).unwrap()
+}
+
 fn both(model: &Model, seed: u64) -> (Jacobians, Jacobians) {
     let (x, encoding) = point(model, seed);
     let exact = whole::jacobians(model, &x, &encoding, 2).unwrap();
-    let noise = Noise::new(seed);
-    let probed = matrix_free::jacobians(model, &x, &encoding, 2, &noise, 5).unwrap();
-    (exact, probed)
+    (exact, probed(model, &x, &encoding, seed, 5))
 }
 
 #[test]
@@ -145,9 +151,7 @@ fn the_linearised_decoder_has_the_same_distribution() {
 fn probes_are_a_function_of_seed_and_index() {
     let model = mlp(2);
     let (x, encoding) = point(&model, 2);
-    let at = |seed, index| {
-        matrix_free::jacobians(&model, &x, &encoding, 1, &Noise::new(seed), index).unwrap()
-    };
+    let at = |seed, index| probed(&model, &x, &encoding, seed, index);
     assert_eq!(at(1, 2), at(1, 2));
     assert_ne!(at(1, 2).frobenius, at(1, 3).frobenius);
     assert_ne!(at(1, 2).frobenius, at(2, 2).frobenius);
