@@ -81,12 +81,22 @@ enum SpreadName {
     SoftplusSigma,
 }
 
+/// What a decoder returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Returns {
+pub(crate) enum Returns {
     /// Means of p(x|z)
     Means,
     /// Logits of a Bernoulli distribution
     Logits,
+}
+
+impl From<Returns> for Reconstruction {
+    fn from(returns: Returns) -> Self {
+        match returns {
+            Returns::Means => Self::Means,
+            Returns::Logits => Self::Logits,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -194,10 +204,7 @@ impl ImportArguments {
             posterior: self.posterior.clone(),
             reconstruction: self.reconstruction.clone(),
             latent: self.latent_value.clone(),
-            returns: self.decoder_returns.map(|returns| match returns {
-                Returns::Means => Reconstruction::Means,
-                Returns::Logits => Reconstruction::Logits,
-            }),
+            returns: self.decoder_returns.map(Reconstruction::from),
             likelihood: self.likelihood.map(|name| match name {
                 LikelihoodName::Bernoulli => Likelihood::Bernoulli,
                 LikelihoodName::ContinuousBernoulli => Likelihood::ContinuousBernoulli,
