@@ -27,6 +27,7 @@ mod proto;
 mod rules;
 mod value;
 
+pub(crate) use constant::{brain, half};
 pub use export::Export;
 pub use import::Part;
 pub use model::{OnnxModel, Port, PortAxis};
