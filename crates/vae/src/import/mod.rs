@@ -4,6 +4,7 @@
 //! taken and stated; everything else is asked for, in one message that names the option.
 
 mod declared;
+mod manifest;
 mod names;
 mod parts;
 mod preprocessing;
@@ -17,6 +18,7 @@ use vaegis_network::onnx::{OnnxModel, Part, Port};
 use crate::{Error, Likelihood, Vae};
 use declared::Declared;
 pub(crate) use declared::{LIKELIHOOD, RETURNS};
+pub use manifest::import_manifest;
 use names::{Role, role, says_logits};
 pub use preprocessing::{Preprocessing, ReconstructionSpace};
 
