@@ -1,4 +1,5 @@
-//! VAEs that users bring as ONNX files: which value is what, and what it means.
+//! VAEs that users bring as ONNX files, or as weights of PyTorch with a manifest (`manifest/`):
+//! which value is what, and what it means.
 //!
 //! Nothing is guessed. What the names, shapes and operators of a file say beyond doubt is
 //! taken and stated; everything else is asked for, in one message that names the option.
