@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 from conventions import posterior
 from fixture import FIXTURES
 
-TOLERANCE = 1e-4
+TOLERANCE = 1e-5
 
 
 def main() -> int:

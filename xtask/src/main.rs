@@ -1,5 +1,7 @@
 //! Development tasks, so that no one needs to remember a command line.
 
+mod zoo;
+
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -16,6 +18,9 @@ enum Task {
     },
     /// Check formatting, lints and documentation
     Check,
+    /// The models that tests import: check them by ONNX Runtime, or make them again
+    #[command(subcommand)]
+    Zoo(zoo::Zoo),
     /// Run the benches; arguments after -- select them
     Bench {
         /// Passed on to criterion
@@ -44,6 +49,7 @@ fn main() -> anyhow::Result<()> {
                 ["doc", "--release", "--workspace", "--no-deps", "--document-private-items"];
             cargo(&document, &[("RUSTDOCFLAGS", "-D warnings")])
         }
+        Task::Zoo(task) => zoo::zoo(&task),
         Task::Bench { arguments } => {
             let mut all = vec!["bench", "--workspace", "--benches", "--"];
             all.extend(arguments.iter().map(String::as_str));
@@ -55,9 +61,12 @@ fn main() -> anyhow::Result<()> {
 /// Runs cargo, shows what it prints, and fails if it does.
 fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(arguments).envs(environment.iter().copied());
-    let status = command.status().context("cargo could not be started")?;
-    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
+    run(Command::new(cargo).args(arguments).envs(environment.iter().copied()))
+}
+
+/// Runs a command, shows what it prints, and fails if it does.
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("{command:?} could not be started"))?;
+    ensure!(status.success(), "{command:?} failed");
     Ok(())
 }

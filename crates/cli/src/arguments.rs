@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use vaegis_data::Selection;
 use vaegis_robustness::{InputBox, Radius};
 
-use crate::model::ModelOptions;
+use crate::model::{ModelOptions, Returns};
 
 /// How far can an input be pushed before a variational autoencoder's reconstruction
 /// changes by more than r?
@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Audit(AuditOptions),
     /// Show how a model is understood: operators, shapes, parameters, conventions
     Inspect(InspectOptions),
+    /// Write a VAE as ONNX files that other programs run
+    Export(ExportOptions),
     /// Write one HTML report on one or several audits
     Report(ReportOptions),
     /// Print a completion script for a shell
@@ -217,6 +219,24 @@ pub(crate) struct InspectOptions {
     /// Print as JSON instead of tables
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportOptions {
+    /// Folder for encoder.onnx (x to mu and logvar) and decoder.onnx (z to x_hat)
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// What the written decoder returns: x_hat, the mean of p(x|z), or its logits
+    #[arg(long, value_enum, default_value = "means")]
+    pub(crate) returns: Returns,
+    /// Shape of a sample of the data, where the files leave it open, such as 3,32,32
+    #[arg(long, value_delimiter = ',', value_name = "SHAPE")]
+    pub(crate) input_shape: Option<Vec<usize>>,
+    /// Overwrite files that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) model: ModelOptions,
 }
 
 #[derive(Debug, Args)]

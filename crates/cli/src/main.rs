@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Train(options) => commands::train::run(options),
         Command::Audit(options) => commands::audit::run(options),
         Command::Inspect(options) => commands::inspect::run(options),
+        Command::Export(options) => commands::export::run(options),
         Command::Report(options) => commands::report::run(options),
         Command::Completions { shell } => commands::completions(*shell),
     };

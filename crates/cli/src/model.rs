@@ -1,4 +1,5 @@
-//! Which model a command works on: one that vaegis trained, or ONNX files.
+//! Which model a command works on: one that vaegis trained, ONNX files, or weights of PyTorch with
+//! a manifest.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use vaegis_vae::import::{
     ImportOptions, Preprocessing, Reconstruction, ReconstructionSpace, Spread, import_file,
-    import_pair,
+    import_manifest, import_pair,
 };
 use vaegis_vae::{Likelihood, Vae};
 
@@ -16,7 +17,8 @@ use crate::arguments::LikelihoodName;
 /// A model.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ModelOptions {
-    /// Folder of a model that vaegis trained, or an ONNX file with encoder and decoder in it
+    /// Folder of a model that vaegis trained, an ONNX file with encoder and decoder in it, or a
+    /// manifest (.toml) of PyTorch's weights
     #[arg(required_unless_present = "encoder")]
     pub(crate) model: Option<PathBuf>,
     /// ONNX file of an encoder
@@ -81,12 +83,22 @@ enum SpreadName {
     SoftplusSigma,
 }
 
+/// What a decoder returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Returns {
+pub(crate) enum Returns {
     /// Means of p(x|z)
     Means,
     /// Logits of a Bernoulli distribution
     Logits,
+}
+
+impl From<Returns> for Reconstruction {
+    fn from(returns: Returns) -> Self {
+        match returns {
+            Returns::Means => Self::Means,
+            Returns::Logits => Self::Logits,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -120,12 +132,22 @@ impl ModelOptions {
             (None, Some(encoder), Some(decoder)) => {
                 import_pair(encoder, decoder, &self.import.options(data)?, &device)?
             }
+            (Some(model), None, _) if is_manifest(model) => {
+                ensure!(
+                    !self.import.are_conventions(),
+                    "{}: a manifest says itself what its model returns: of the options of imported \
+                     models only --scale, --mean, --std and --reconstruction-space apply",
+                    model.display()
+                );
+                let preprocessing = self.import.options(data)?.preprocessing;
+                import_manifest(model, data.shape.as_deref(), &preprocessing, &device)?
+            }
             (Some(model), None, _) if is_onnx(model) => {
                 import_file(model, &self.import.options(data)?, &device)?
             }
             (Some(model), None, _) => {
                 ensure!(
-                    self.import.is_empty(),
+                    !self.import.are_conventions() && !self.import.is_preprocessing(),
                     "{}: a model that vaegis trained says itself what it is: options of imported \
                      models do not apply",
                     model.display()
@@ -144,9 +166,15 @@ impl ModelOptions {
     }
 }
 
+/// Weights of PyTorch come with a manifest in TOML.
+fn is_manifest(path: &Path) -> bool {
+    !path.is_dir() && path.extension().is_some_and(|extension| extension == "toml")
+}
+
 /// ONNX models are files; the models that vaegis trains are folders.
-fn is_onnx(path: &Path) -> bool {
-    path.is_file() || path.extension().is_some_and(|extension| extension == "onnx")
+pub(crate) fn is_onnx(path: &Path) -> bool {
+    let named = path.extension().is_some_and(|extension| extension == "onnx");
+    (path.is_file() || named) && !is_manifest(path)
 }
 
 fn stem(path: &Path) -> String {
@@ -156,23 +184,27 @@ fn stem(path: &Path) -> String {
 }
 
 impl ImportArguments {
-    fn is_empty(&self) -> bool {
+    /// Whether they say what a model's outputs mean.
+    fn are_conventions(&self) -> bool {
         let Self { spread, sigma, posterior, reconstruction, latent_value, .. } = self;
-        let Self { decoder_returns, likelihood, scale, mean, std, reconstruction_space, .. } = self;
         let given = [
             spread.is_some(),
             sigma.is_some(),
             posterior.is_some(),
             reconstruction.is_some(),
             latent_value.is_some(),
-            decoder_returns.is_some(),
-            likelihood.is_some(),
-            scale.is_some(),
-            !mean.is_empty(),
-            !std.is_empty(),
-            reconstruction_space.is_some(),
+            self.decoder_returns.is_some(),
+            self.likelihood.is_some(),
         ];
-        !given.contains(&true)
+        given.contains(&true)
+    }
+
+    /// Whether they say what happens to the data before a model.
+    fn is_preprocessing(&self) -> bool {
+        self.scale.is_some()
+            || !self.mean.is_empty()
+            || !self.std.is_empty()
+            || self.reconstruction_space.is_some()
     }
 
     fn options(&self, data: &DataFacts) -> anyhow::Result<ImportOptions> {
@@ -194,10 +226,7 @@ impl ImportArguments {
             posterior: self.posterior.clone(),
             reconstruction: self.reconstruction.clone(),
             latent: self.latent_value.clone(),
-            returns: self.decoder_returns.map(|returns| match returns {
-                Returns::Means => Reconstruction::Means,
-                Returns::Logits => Reconstruction::Logits,
-            }),
+            returns: self.decoder_returns.map(Reconstruction::from),
             likelihood: self.likelihood.map(|name| match name {
                 LikelihoodName::Bernoulli => Likelihood::Bernoulli,
                 LikelihoodName::ContinuousBernoulli => Likelihood::ContinuousBernoulli,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use common::Sandbox;
 use serde_json::Value;
 use vaegis_audit::schema::Status;
-use vaegis_network::load_weights;
+use vaegis_network::{Weights, load_weights, save_weights};
 
 fn zoo() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zoo")
@@ -178,10 +178,29 @@ fn the_commands_of_the_guide_work() {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/importing.md");
     let guide = std::fs::read_to_string(guide).unwrap();
     let sandbox = sandbox_with("mlp", "dynamo");
+    // The manifest of the guide, and weights that fit it.
+    let manifest = guide.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    sandbox.write("vae.toml", manifest);
+    let mut weights = Weights::default();
+    for (name, shape) in [
+        ("encoder.0.weight", [8, 1, 4, 4].as_slice()),
+        ("encoder.1.running_mean", &[8]),
+        ("encoder.1.running_var", &[8]),
+        ("encoder.4.weight", &[16, 8 * 14 * 14]),
+        ("fc_mu.weight", &[3, 16]),
+        ("fc_logvar.weight", &[3, 16]),
+        ("decoder.0.weight", &[64 * 14 * 14, 3]),
+        ("decoder.2.weight", &[64, 1, 3, 3]),
+    ] {
+        let count: usize = shape.iter().product();
+        let values = (0..count as u32).map(|k| k.wrapping_mul(2_654_435_761) as f32 / 4e10);
+        weights.insert(name, shape.to_vec(), values.collect());
+    }
+    save_weights(&weights, &sandbox.path("vae.safetensors")).unwrap();
     let mut commands = 0;
     for line in guide.lines().filter_map(|line| line.strip_prefix("vaegis ")) {
         sandbox.run(line).expect_code(0);
         commands += 1;
     }
-    assert!(commands >= 3, "{commands} commands");
+    assert!(commands >= 7, "{commands} commands");
 }

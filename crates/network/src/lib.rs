@@ -27,4 +27,4 @@ pub use check::{DerivativeCheck, check_derivatives};
 pub use compose::NodeSummary;
 pub use error::Error;
 pub use graph::{Network, NetworkBuilder, NetworkConfig, NodeConfig, Trace, Value};
-pub use store::{Weights, load_weights, save_weights};
+pub use store::{Weights, load_weights, real_numbers, save_weights};

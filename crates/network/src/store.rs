@@ -10,6 +10,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use crate::onnx::{brain, half};
 use crate::{Error, Network};
 
 /// Named f32 tensors: shape and values.
@@ -108,7 +109,8 @@ pub fn save_weights(weights: &Weights, path: &Path) -> Result<(), Error> {
     std::fs::write(path, serialised).map_err(io)
 }
 
-/// Reads weights from safetensors; all tensors must be F32 or F64.
+/// Reads weights from safetensors; all tensors must hold real numbers, of which those of other
+/// precision (F64, F16, BF16) become F32.
 ///
 /// # Errors
 /// Names the file, and the tensors of other types.
@@ -121,29 +123,31 @@ pub fn load_weights(path: &Path) -> Result<Weights, Error> {
     let mut weights = Weights::default();
     let mut problems = vec![];
     for (name, view) in parsed.tensors() {
-        let values: Vec<f32> = match view.dtype() {
-            Dtype::F32 => view
-                .data()
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .map(|&bytes| f32::from_le_bytes(bytes))
-                .collect(),
-            Dtype::F64 => view
-                .data()
-                .as_chunks::<8>()
-                .0
-                .iter()
-                .map(|&bytes| f64::from_le_bytes(bytes) as f32)
-                .collect(),
-            other => {
-                problems.push(format!("tensor {name} has type {other:?}, expected F32 or F64"));
-                continue;
-            }
-        };
-        weights.insert(name, view.shape().to_vec(), values);
+        match real_numbers(&view) {
+            Some(values) => weights.insert(name, view.shape().to_vec(), values),
+            None => problems.push(format!(
+                "tensor {name} has type {:?}, expected F32, F64, F16 or BF16",
+                view.dtype()
+            )),
+        }
     }
     if problems.is_empty() { Ok(weights) } else { Err(fail(problems)) }
+}
+
+/// The numbers of a tensor in single precision, if they are real.
+pub fn real_numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    let data = view.data();
+    Some(match view.dtype() {
+        Dtype::F32 => numbers(data, f32::from_le_bytes),
+        Dtype::F64 => numbers(data, |bytes| f64::from_le_bytes(bytes) as f32),
+        Dtype::F16 => numbers(data, |bytes| half(u16::from_le_bytes(bytes))),
+        Dtype::BF16 => numbers(data, |bytes| brain(u16::from_le_bytes(bytes))),
+        _ => return None,
+    })
+}
+
+fn numbers<const N: usize>(data: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    data.as_chunks::<N>().0.iter().map(|&bytes| number(bytes)).collect()
 }
 
 /// Turns Burn's module path (`nodes.3.operator.Linear.weight`) into `3.weight`.

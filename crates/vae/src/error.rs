@@ -10,6 +10,9 @@ pub enum Error {
     /// A model from elsewhere does not fit or leaves something open; every problem is listed.
     #[error("{}", .0.join("\n  "))]
     Import(Vec<String>),
+    /// A model cannot be written for other programs; every problem is listed.
+    #[error("{}", .0.join("\n  "))]
+    Export(Vec<String>),
     /// An encoder or decoder graph is at fault.
     #[error(transparent)]
     Network(#[from] vaegis_network::Error),

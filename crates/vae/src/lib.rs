@@ -10,6 +10,7 @@
 
 mod architecture;
 mod error;
+mod export;
 pub mod import;
 mod likelihood;
 mod model;

@@ -9,7 +9,7 @@ use vaegis_network::{DerivativeCheck, Network, check_derivatives};
 use vaegis_vae::Vae;
 
 use crate::arguments::InspectOptions;
-use crate::model::DataFacts;
+use crate::model::{DataFacts, is_onnx};
 use crate::output;
 
 /// Longest list of operators that is printed whole.
@@ -21,7 +21,7 @@ pub(crate) fn run(options: &InspectOptions) -> anyhow::Result<ExitCode> {
     let files: Vec<&PathBuf> =
         [&options.model.encoder, &options.model.decoder].into_iter().flatten().collect();
     let opened = options.model.open(&facts);
-    let lone = options.model.model.as_deref().filter(|path| path.is_file());
+    let lone = options.model.model.as_deref().filter(|path| is_onnx(path) && path.is_file());
     let report = match (opened, lone) {
         (Ok(opened), _) => {
             let mut files: Vec<File> =

@@ -1,5 +1,6 @@
 pub(crate) mod audit;
 pub(crate) mod demo;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod report;
 pub(crate) mod train;

@@ -88,7 +88,7 @@ fn chunks<const N: usize, T>(raw: &[u8], value: impl Fn([u8; N]) -> T) -> Result
 }
 
 /// IEEE half precision.
-fn half(bits: u16) -> f32 {
+pub(crate) fn half(bits: u16) -> f32 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let exponent = i32::from(bits >> 10 & 0x1f);
     let fraction = f32::from(bits & 0x3ff) / 1024.0;
@@ -101,7 +101,7 @@ fn half(bits: u16) -> f32 {
 }
 
 /// The upper half of single precision.
-fn brain(bits: u16) -> f32 {
+pub(crate) fn brain(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 

@@ -8,12 +8,14 @@ use burn::tensor::Device;
 use super::call::{Call, displaced};
 use super::constant::decode;
 use super::draft::Draft;
+use super::export::continuous_bernoulli_mean;
 use super::limits::{MOST_ELEMENTS, MOST_NESTING, MOST_NODES};
 use super::model::{OnnxModel, PortAxis, operator_name};
 use super::optimise::optimise;
 use super::proto::{GraphProto, NodeProto};
-use super::rules::rule;
+use super::rules::{elementwise, rule};
 use super::value::Value;
+use crate::ops::Function;
 use crate::{Error, Network};
 
 /// Elements that all constants and layouts of an import may have together.
@@ -254,6 +256,14 @@ impl<'a> Import<'a> {
             return Ok(vec![]);
         }
         let call = Call { node, outer, inputs, opset: self.model.opset };
+        if function.is_some_and(|function| *function == continuous_bernoulli_mean()) {
+            let mean = elementwise::apply(
+                &mut self.draft,
+                call.input(0),
+                Function::ContinuousBernoulliMean,
+            );
+            return Ok(vec![mean?]);
+        }
         if let Some(function) = function {
             // A function sees its own values only.
             let arguments = function.input.iter().cloned().zip(call.inputs.iter().cloned());

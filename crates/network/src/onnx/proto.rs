@@ -51,6 +51,8 @@ pub(crate) struct FunctionProto {
     pub(crate) output: Vec<String>,
     #[prost(message, repeated, tag = "7")]
     pub(crate) node: Vec<NodeProto>,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) opset_import: Vec<OperatorSetIdProto>,
     #[prost(string, tag = "10")]
     pub(crate) domain: String,
     #[prost(message, repeated, tag = "11")]

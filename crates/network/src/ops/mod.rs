@@ -49,6 +49,7 @@ pub use matmul::{MatMul, MatMulConfig};
 pub use max_pool2d::{MaxPool2d, MaxPool2dConfig};
 pub use multiply::{Multiply, MultiplyConfig};
 pub use reshape::{Reshape, ReshapeConfig};
+pub(crate) use scalar::{CONTINUOUS_BERNOULLI_MEAN, CONTINUOUS_BERNOULLI_NEAR};
 pub use softmax::{Softmax, SoftmaxConfig};
 pub use standardise::{Standardise, StandardiseConfig};
 

@@ -271,7 +271,11 @@ pub(super) fn abs_slope(x: f32) -> f32 {
 
 /// Below this magnitude a polynomial replaces the closed forms for the continuous Bernoulli,
 /// which cancel near 0.
-const CONTINUOUS_BERNOULLI_NEAR: f32 = 2.5;
+pub(crate) const CONTINUOUS_BERNOULLI_NEAR: f32 = 2.5;
+
+/// Near 0, (mean - 1/2) / x as a polynomial of x^2: minimax, of relative error 3e-9.
+pub(crate) const CONTINUOUS_BERNOULLI_MEAN: [f32; 6] =
+    [-3.376_262e-10, 1.965_973_5e-8, -8.229_604e-7, 3.306_342_6e-5, -1.388_886_1e-3, 8.333_333e-2];
 
 /// `e^-|x| / (1 - e^-|x|)` and `1 - e^-|x|`.
 #[inline(always)]
@@ -283,18 +287,7 @@ fn bose(x: f32) -> (f32, f32) {
 #[inline(always)]
 pub(super) fn continuous_bernoulli_mean(x: f32) -> f32 {
     let square = x * x;
-    // Minimax polynomial for (mean - 1/2) / x, of relative error 3e-9.
-    let polynomial = horner(
-        square,
-        [
-            -3.376_262e-10,
-            1.965_973_5e-8,
-            -8.229_604e-7,
-            3.306_342_6e-5,
-            -1.388_886_1e-3,
-            8.333_333e-2,
-        ],
-    );
+    let polynomial = horner(square, CONTINUOUS_BERNOULLI_MEAN);
     let near = polynomial * x + 0.5;
     let below_half = x.abs().recip() - bose(x).0;
     let far = if x > 0.0 { 1.0 - below_half } else { below_half };

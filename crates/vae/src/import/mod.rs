@@ -1,8 +1,11 @@
-//! VAEs that users bring as ONNX files: which value is what, and what it means.
+//! VAEs that users bring as ONNX files, or as weights of PyTorch with a manifest (`manifest/`):
+//! which value is what, and what it means.
 //!
 //! Nothing is guessed. What the names, shapes and operators of a file say beyond doubt is
 //! taken and stated; everything else is asked for, in one message that names the option.
 
+mod declared;
+mod manifest;
 mod names;
 mod parts;
 mod preprocessing;
@@ -14,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use vaegis_network::onnx::{OnnxModel, Part, Port};
 
 use crate::{Error, Likelihood, Vae};
+use declared::Declared;
+pub(crate) use declared::{LIKELIHOOD, RETURNS};
+pub use manifest::import_manifest;
 use names::{Role, role, says_logits};
 pub use preprocessing::{Preprocessing, ReconstructionSpace};
 
@@ -129,8 +135,10 @@ pub fn import_pair(
         device,
     );
     let (encoded, decoded) = both(encoded, decoded)?;
+    let declared = Declared::of(&decoder)?;
     let origins = [encoder.origin(), decoder.origin()];
-    parts::assemble(encoded, decoded, &posterior, &reconstruction, options, origins, remarks)
+    let named = (reconstruction.as_str(), declared);
+    parts::assemble(encoded, decoded, &posterior, named, options, origins, remarks)
 }
 
 /// Imports a model that holds encoder and decoder in one graph: x to reconstruction, mu and
@@ -173,7 +181,8 @@ pub fn import_file(
         device,
     )?;
     let origins = [model.origin(); 2];
-    parts::assemble(encoder, decoder, &posterior, &reconstruction, options, origins, remarks)
+    let named = (reconstruction.as_str(), Declared::of(&model)?);
+    parts::assemble(encoder, decoder, &posterior, named, options, origins, remarks)
 }
 
 /// Two results, or the problems of both.
@@ -404,18 +413,20 @@ fn cut(
     }
 }
 
-/// What the decoder returns: its last operator or its name says it, or the user.
+/// What the decoder returns: the user says it, or the file, its last operator or its name.
 fn returned(
     name: &str,
     ends_bounded: bool,
     stated: Option<Reconstruction>,
+    declared: Option<Reconstruction>,
     origin: &Path,
 ) -> Result<(Reconstruction, &'static str), Error> {
-    match stated {
-        Some(stated) => Ok((stated, "as stated")),
-        None if ends_bounded => Ok((Reconstruction::Means, "it ends in a bounded function")),
-        None if says_logits(name) => Ok((Reconstruction::Logits, "by its name")),
-        None => Err(Error::Import(vec![format!(
+    match (stated, declared) {
+        (Some(stated), _) => Ok((stated, "as stated")),
+        (None, Some(declared)) => Ok((declared, "as the file says")),
+        _ if ends_bounded => Ok((Reconstruction::Means, "it ends in a bounded function")),
+        _ if says_logits(name) => Ok((Reconstruction::Logits, "by its name")),
+        _ => Err(Error::Import(vec![format!(
             "{}: does output {name:?} hold means of p(x|z) or logits (--decoder-returns means or \
              logits)?",
             origin.display()

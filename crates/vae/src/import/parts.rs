@@ -11,6 +11,7 @@ use vaegis_network::ops::{
 };
 use vaegis_network::{Network, NetworkBuilder, Value};
 
+use super::declared::Declared;
 use super::preprocessing::Affine;
 use super::{
     ImportOptions, Imported, PosteriorOutputs, Reconstruction, ReconstructionSpace, Spread,
@@ -25,7 +26,7 @@ pub(super) fn assemble(
     encoder: Network,
     decoder: Network,
     posterior: &PosteriorOutputs,
-    reconstruction: &str,
+    (reconstruction, declared): (&str, Declared),
     options: &ImportOptions,
     [encoder_file, decoder_file]: [&Path; 2],
     mut remarks: Vec<String>,
@@ -49,17 +50,14 @@ pub(super) fn assemble(
         None => encoder,
     };
 
-    let bounded = decoder.final_function().is_some_and(|function| match function {
-        Function::Sigmoid | Function::Tanh | Function::HardSigmoid { .. } => true,
-        Function::Clip { low, high } => low.is_some() && high.is_some(),
-        _ => false,
-    });
-    let (returns, why) = returned(reconstruction, bounded, options.returns, decoder_file)?;
+    let bounded = decoder.final_function().is_some_and(is_bounded);
+    let (returns, why) =
+        returned(reconstruction, bounded, options.returns, declared.returns, decoder_file)?;
     let scaled = options.preprocessing.space == Some(ReconstructionSpace::Model);
     let inverse = affine.as_ref().filter(|_| scaled).map(Affine::inverse);
-    let sigmoid = decoder.final_function() == Some(Function::Sigmoid) && inverse.is_none();
-    let (likelihood, strip) =
-        likelihood(returns, sigmoid, options).map_err(|reason| problem(decoder_file, reason))?;
+    let last = decoder.final_function().filter(|_| inverse.is_none());
+    let (likelihood, strip) = likelihood(returns, last, declared.likelihood, options)
+        .map_err(|reason| problem(decoder_file, reason))?;
     if returns == Reconstruction::Logits && inverse.is_some() {
         return Err(problem(
             decoder_file,
@@ -70,11 +68,14 @@ pub(super) fn assemble(
         Reconstruction::Means => "means",
         Reconstruction::Logits => "logits",
     };
-    let scored = match (likelihood, options.likelihood) {
-        (Likelihood::Gaussian { sigma }, None) => {
+    let scored = match (likelihood, options.likelihood, declared.likelihood) {
+        (likelihood, None, Some(_)) => {
+            format!("scored as {}, as the file says", likelihood.name())
+        }
+        (Likelihood::Gaussian { sigma }, None, None) => {
             format!("scored as Gaussian with sigma = {sigma}, which only likelihoods depend on")
         }
-        (likelihood, _) => format!("scored as {}", likelihood.name()),
+        (likelihood, ..) => format!("scored as {}", likelihood.name()),
     };
     remarks.push(format!("output {reconstruction:?} holds {holds} ({why}), {scored}"));
     let decoder = if strip { decoder.without_final_function()? } else { decoder };
@@ -93,13 +94,28 @@ pub(super) fn assemble(
     Ok(Imported { vae: Vae::new(encoder, decoder, likelihood)?, remarks })
 }
 
-/// The likelihood, and whether the decoder's final sigmoid is left out to get logits.
+/// Whether a function has values that can only be means.
+pub(super) fn is_bounded(function: Function) -> bool {
+    match function {
+        Function::Sigmoid | Function::ContinuousBernoulliMean => true,
+        Function::Tanh | Function::HardSigmoid { .. } => true,
+        Function::Clip { low, high } => low.is_some() && high.is_some(),
+        _ => false,
+    }
+}
+
+/// The likelihood, and whether the decoder's last function is left out to get logits.
 fn likelihood(
     returns: Reconstruction,
-    sigmoid: bool,
+    last: Option<Function>,
+    declared: Option<Likelihood>,
     options: &ImportOptions,
 ) -> Result<(Likelihood, bool), String> {
-    match (returns, options.likelihood) {
+    // The mean of a continuous Bernoulli is no accident; a sigmoid means one to most who train
+    // with that likelihood.
+    let continuous = last == Some(Function::ContinuousBernoulliMean);
+    let sigmoid = last == Some(Function::Sigmoid);
+    match (returns, options.likelihood.or(declared)) {
         (Reconstruction::Logits, Some(Likelihood::Gaussian { .. })) => {
             Err("a Gaussian likelihood has means, not logits".to_string())
         }
@@ -109,14 +125,19 @@ fn likelihood(
         (Reconstruction::Means, Some(likelihood @ Likelihood::Gaussian { .. })) => {
             Ok((likelihood, false))
         }
+        (Reconstruction::Means, Some(Likelihood::ContinuousBernoulli)) if continuous => {
+            Ok((Likelihood::ContinuousBernoulli, true))
+        }
         (Reconstruction::Means, Some(likelihood)) if sigmoid => Ok((likelihood, true)),
         (Reconstruction::Means, Some(likelihood)) => Err(format!(
             "a {} likelihood needs a decoder that returns logits or ends in a sigmoid",
             likelihood.name()
         )),
-        (Reconstruction::Means, None) if sigmoid && !options.beyond_unit_interval => {
-            Ok((Likelihood::Bernoulli, true))
+        (Reconstruction::Means, None) if options.beyond_unit_interval => {
+            Ok((Likelihood::Gaussian { sigma: UNKNOWN_SIGMA }, false))
         }
+        (Reconstruction::Means, None) if continuous => Ok((Likelihood::ContinuousBernoulli, true)),
+        (Reconstruction::Means, None) if sigmoid => Ok((Likelihood::Bernoulli, true)),
         (Reconstruction::Means, None) => Ok((Likelihood::Gaussian { sigma: UNKNOWN_SIGMA }, false)),
     }
 }

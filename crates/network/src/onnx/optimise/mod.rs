@@ -2,6 +2,7 @@
 //! maps melt into the matrix products before them (batch normalisation among them), functions
 //! that exporters take apart are put together again, and moves of features are made once.
 
+mod network;
 mod patterns;
 
 use super::draft::{Draft, DraftNode};

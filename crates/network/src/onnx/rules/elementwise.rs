@@ -66,7 +66,7 @@ pub(super) fn function(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>,
 }
 
 /// A function of a constant or of a value of the network.
-pub(super) fn apply(draft: &mut Draft, x: &Value, function: Function) -> Result<Value, String> {
+pub(crate) fn apply(draft: &mut Draft, x: &Value, function: Function) -> Result<Value, String> {
     match x {
         Value::Features(x) => Ok(Value::Features(draft.activation(x, function)?)),
         other => match other.as_numbers() {

@@ -8,7 +8,7 @@
 mod arithmetic;
 mod attention;
 mod convolution;
-mod elementwise;
+pub(super) mod elementwise;
 mod layout;
 mod linear;
 mod normalisation;
