@@ -35,6 +35,11 @@ fn help_of_audit() {
 }
 
 #[test]
+fn help_of_data_describe() {
+    insta::assert_snapshot!(help("data describe"));
+}
+
+#[test]
 fn help_of_report() {
     insta::assert_snapshot!(help("report"));
 }

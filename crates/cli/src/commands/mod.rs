@@ -1,5 +1,6 @@
 pub(crate) mod audit;
 pub(crate) mod demo;
+pub(crate) mod describe;
 pub(crate) mod inspect;
 pub(crate) mod report;
 pub(crate) mod train;
@@ -9,8 +10,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::CommandFactory;
+use vaegis_data::Dataset;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, DataOptions};
 
 /// Prints a completion script.
 pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
@@ -18,6 +20,15 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCod
     clap_complete::generate(shell, &mut Arguments::command(), "vaegis", &mut script);
     crate::output::print(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens data and says how they were understood.
+fn open(options: &DataOptions) -> anyhow::Result<Dataset> {
+    let dataset = Dataset::open_with(&options.data, &options.reading.options())?;
+    for remark in dataset.remarks() {
+        crate::output::note(&format!("data: {remark}"));
+    }
+    Ok(dataset)
 }
 
 /// Creates a folder and makes sure that files can be written there, before any work.
