@@ -89,7 +89,7 @@ impl AuditConfig {
         };
         let (takes, rows) = (subject.vae.input_shape(), subject.dataset.shape());
         require(
-            takes == rows,
+            subject.vae.takes(rows),
             format!(
                 "the model takes samples of shape {takes:?}, data set {} has {rows:?}",
                 self.dataset

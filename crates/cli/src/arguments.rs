@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use vaegis_data::Selection;
+use vaegis_data::{ImageChannels, ImageSize, Labels, OpenOptions, Selection};
 use vaegis_robustness::{InputBox, Radius};
 
 use crate::model::{ModelOptions, Returns};
@@ -29,6 +29,9 @@ pub(crate) enum Command {
     Export(ExportOptions),
     /// Write one HTML report on one or several audits
     Report(ReportOptions),
+    /// Look at data before they are used
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -102,11 +105,72 @@ pub(crate) enum ActivationName {
     Tanh,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct TrainOptions {
-    /// Data: mnist, fashion-mnist, or the path of an IDX file
+/// Data, and how to read them.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DataOptions {
+    /// Data: mnist, fashion-mnist, a file (npy, npz, CSV, IDX, Parquet, CIFAR) or a folder of
+    /// images, shards or batches
     #[arg(long)]
     pub(crate) data: String,
+    #[command(flatten)]
+    pub(crate) reading: ReadingOptions,
+}
+
+/// What files of data do not say themselves.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReadingOptions {
+    /// Array of an npz archive, or column of images or lists of a Parquet file
+    #[arg(long, help_heading = "Data", value_name = "NAME")]
+    array: Option<String>,
+    /// Labels: a file (of arrays), an array (npz), a column (tables), fine or coarse
+    /// (CIFAR-100), or none [default: where the format has them]
+    #[arg(long, help_heading = "Data", value_name = "NAME")]
+    labels: Option<String>,
+    /// Resize all images to HEIGHTxWIDTH, such as 32x32
+    #[arg(long, help_heading = "Data", value_name = "SIZE")]
+    image_size: Option<ImageSize>,
+    /// Turn all images into grey (1) or colour (3)
+    #[arg(long, help_heading = "Data", value_name = "1|3")]
+    image_channels: Option<ImageChannels>,
+}
+
+impl ReadingOptions {
+    pub(crate) fn options(&self) -> OpenOptions {
+        OpenOptions {
+            array: self.array.clone(),
+            labels: self.labels.as_deref().map_or(Labels::Auto, Labels::from),
+            image_size: self.image_size,
+            image_channels: self.image_channels,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Show what data are understood to be, with a sheet of thumbnails
+    Describe(DescribeOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DescribeOptions {
+    /// mnist, fashion-mnist, a file (npy, npz, CSV, IDX, Parquet, CIFAR) or a folder of images,
+    /// shards or batches
+    pub(crate) data: String,
+    #[command(flatten)]
+    pub(crate) reading: ReadingOptions,
+    /// PNG file for pictures of some samples, or none [default: NAME-thumbnails.png, if samples
+    /// are pictures]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) thumbnails: Option<PathBuf>,
+    /// Print as JSON instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainOptions {
+    #[command(flatten)]
+    pub(crate) data: DataOptions,
     /// Folder for the model; an interrupted run there is resumed
     #[arg(long)]
     pub(crate) out: PathBuf,
@@ -166,10 +230,7 @@ pub(crate) struct TrainOptions {
 #[derive(Debug, Args)]
 pub(crate) struct AuditOptions {
     #[command(flatten)]
-    pub(crate) model: ModelOptions,
-    /// Data: mnist, fashion-mnist, or the path of an IDX file
-    #[arg(long)]
-    pub(crate) data: String,
+    pub(crate) data: DataOptions,
     /// Folder for the results; an interrupted audit there is resumed
     #[arg(long)]
     pub(crate) out: PathBuf,
@@ -207,18 +268,21 @@ pub(crate) struct AuditOptions {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) machine: Machine,
+    // Last: its heading holds for all that follows.
+    #[command(flatten)]
+    pub(crate) model: ModelOptions,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectOptions {
-    #[command(flatten)]
-    pub(crate) model: ModelOptions,
     /// Shape of a sample of the data, where the files leave it open, such as 3,32,32
     #[arg(long, value_delimiter = ',', value_name = "SHAPE")]
     pub(crate) input_shape: Option<Vec<usize>>,
     /// Print as JSON instead of tables
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) model: ModelOptions,
 }
 
 #[derive(Debug, Args)]

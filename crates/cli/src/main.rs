@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, DataCommand};
 
 /// The system allocator gives tensors back to the kernel and fetches them again, page
 /// by page, a thousand times a second.
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Inspect(options) => commands::inspect::run(options),
         Command::Export(options) => commands::export::run(options),
         Command::Report(options) => commands::report::run(options),
+        Command::Data(DataCommand::Describe(options)) => commands::describe::run(options),
         Command::Completions { shell } => commands::completions(*shell),
     };
     match outcome {

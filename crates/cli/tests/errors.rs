@@ -42,10 +42,10 @@ fn data_that_cannot_be_read_are_named() {
         ("model", &["model", "is a directory"]),
         ("truncated.idx", &["truncated.idx", "truncated", "expected 7856 bytes, found 7855"]),
         ("header.idx", &["header.idx", "truncated"]),
-        ("empty.idx", &["empty.idx", "not an IDX file"]),
+        ("empty.idx", &["empty.idx", "is empty", "npy, npz, CSV"]),
         ("oversized.idx", &["oversized.idx", "goes on after the 7856 bytes"]),
         ("claim.idx", &["claim.idx", "limit"]),
-        ("text.idx", &["text.idx", "not an IDX file"]),
+        ("text.idx", &["text.idx", "header of 3 columns but no rows"]),
         ("nan.idx", &["nan.idx", "NaN at row 3, feature 17"]),
         ("inf.idx", &["inf.idx", "inf at row 3, feature 17"]),
     ] {

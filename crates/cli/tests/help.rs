@@ -40,6 +40,11 @@ fn help_of_export() {
 }
 
 #[test]
+fn help_of_data_describe() {
+    insta::assert_snapshot!(help("data describe"));
+}
+
+#[test]
 fn help_of_report() {
     insta::assert_snapshot!(help("report"));
 }

@@ -11,9 +11,11 @@
 //!
 //! # Splits
 //!
-//! The last fifth of the rows (rounded down, at least one) is the test split, the rest is for
-//! training. The rule depends on nothing but the number of rows, so that row 8000 is a test row
-//! of MNIST on every machine and in every run; whoever needs another split selects rows.
+//! Where the source has test rows of its own (folders, shards or arrays called so), these are the
+//! test split; they come last. Elsewhere it is the last fifth of the rows (rounded down, at least
+//! one). The rest is for training. That rule depends on nothing but the number of rows, so that
+//! row 8000 is a test row of MNIST on every machine and in every run; whoever needs another split
+//! selects rows.
 //! Rows are not shuffled: a file sorted by class should be shuffled before it is used.
 
 use std::fmt;
@@ -32,6 +34,38 @@ pub struct Dataset {
     rows: usize,
     values: Values,
     labels: Option<Vec<i64>>,
+    /// First row of the test split.
+    first_test_row: usize,
+    about: About,
+}
+
+/// What a reader has checked: whole rows, at least one, finite values, one label for each row.
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Values,
+    pub(crate) labels: Option<Vec<i64>>,
+    /// Where the test split begins, if the source says so: within the rows.
+    pub(crate) test_from: Option<usize>,
+    pub(crate) about: About,
+}
+
+/// What people may want to know about where rows come from; no computation sees it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct About {
+    pub(crate) format: String,
+    pub(crate) value_type: String,
+    pub(crate) remarks: Vec<String>,
+    /// Names of the labels 0, 1, ...
+    pub(crate) label_names: Vec<String>,
+    /// Names of the features of a table.
+    pub(crate) columns: Vec<String>,
+}
+
+impl About {
+    pub(crate) fn new(format: impl Into<String>, value_type: impl Into<String>) -> Self {
+        Self { format: format.into(), value_type: value_type.into(), ..Self::default() }
+    }
 }
 
 /// The values of all rows, row-major.
@@ -49,6 +83,16 @@ impl Values {
             Self::Pixels(pixels) => pixels.len(),
             Self::Reals(reals) => reals.len(),
         }
+    }
+
+    /// These values and then `more`; none if one holds pixels and the other reals.
+    pub(crate) fn followed_by(mut self, more: Self) -> Option<Self> {
+        match (&mut self, more) {
+            (Self::Pixels(first), Self::Pixels(more)) => first.extend(more),
+            (Self::Reals(first), Self::Reals(more)) => first.extend(more),
+            _ => return None,
+        }
+        Some(self)
     }
 }
 
@@ -90,20 +134,25 @@ impl Dataset {
         if let Some(labels) = given.filter(|&labels| labels != rows) {
             return Err(Error::LabelCount { origin, labels, rows });
         }
-        Ok(Self::from_checked(origin, shape, Values::Reals(values), labels))
+        let about = About::new("memory", "float32");
+        let values = Values::Reals(values);
+        let name = origin;
+        Ok(Self::from_parts(Parts { name, shape, values, labels, test_from: None, about }))
     }
 
-    /// A data set from parts that a reader has checked: whole rows, at least one, finite values
-    /// and one label for each row.
-    pub(crate) fn from_checked(
-        name: String,
-        shape: Vec<usize>,
-        values: Values,
-        labels: Option<Vec<i64>>,
-    ) -> Self {
+    /// A data set from parts that a reader has checked.
+    pub(crate) fn from_parts(parts: Parts) -> Self {
+        let Parts { name, shape, values, labels, test_from, about } = parts;
         let features = shape.iter().product();
         let rows = values.len() / features;
-        Self { name, shape, features, rows, values, labels }
+        let first_test_row = test_from.unwrap_or_else(|| default_first_test_row(rows));
+        Self { name, shape, features, rows, values, labels, first_test_row, about }
+    }
+
+    /// The same rows without labels.
+    pub(crate) fn without_labels(mut self) -> Self {
+        self.labels = None;
+        self
     }
 
     /// The name of an embedded set, or the name of the file.
@@ -175,16 +224,43 @@ impl Dataset {
 
     /// The rows for training: all but the test split. Empty if there is a single row.
     pub fn train(&self) -> Range<usize> {
-        0..self.first_test_row()
+        0..self.first_test_row
     }
 
-    /// The rows for testing: the last fifth, at least one.
+    /// The rows for testing: those that the source calls so, else the last fifth, at least one.
     pub fn test(&self) -> Range<usize> {
-        self.first_test_row()..self.rows
+        self.first_test_row..self.rows
     }
 
-    fn first_test_row(&self) -> usize {
-        self.rows - (self.rows / 5).max(1)
+    /// Whether the source says which rows are for testing.
+    pub fn has_own_split(&self) -> bool {
+        self.first_test_row != default_first_test_row(self.rows)
+    }
+
+    /// The format that the data were recognised as, such as `IDX`; `memory` for values that
+    /// came from no file.
+    pub fn format(&self) -> &str {
+        &self.about.format
+    }
+
+    /// The type of the values in the source, and how they are read.
+    pub fn value_type(&self) -> &str {
+        &self.about.value_type
+    }
+
+    /// What was concluded, and what a user might not expect: one sentence each.
+    pub fn remarks(&self) -> &[String] {
+        &self.about.remarks
+    }
+
+    /// The name of a label, where the source has names.
+    pub fn label_name(&self, label: i64) -> Option<&str> {
+        self.about.label_names.get(usize::try_from(label).ok()?).map(String::as_str)
+    }
+
+    /// The names of the features of a table, in order; empty where features have no names.
+    pub fn columns(&self) -> &[String] {
+        &self.about.columns
     }
 
     /// The natural box: the smallest and largest value that a sample of this kind can have.
@@ -196,6 +272,11 @@ impl Dataset {
             Values::Reals(_) => None,
         }
     }
+}
+
+/// The last fifth is for testing, at least one row.
+fn default_first_test_row(rows: usize) -> usize {
+    rows - (rows / 5).max(1)
 }
 
 /// A summary rather than millions of values.
@@ -211,8 +292,19 @@ impl fmt::Debug for Dataset {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A data set without a history.
+    pub(crate) fn plain(
+        name: &str,
+        shape: &[usize],
+        values: Values,
+        labels: Option<Vec<i64>>,
+    ) -> Dataset {
+        let (name, shape, about) = (name.to_owned(), shape.to_vec(), About::default());
+        Dataset::from_parts(Parts { name, shape, values, labels, test_from: None, about })
+    }
 
     fn ramp(rows: usize) -> Dataset {
         let values = (0..rows * 2).map(|k| k as f32 - 1.5).collect();
@@ -237,7 +329,7 @@ mod tests {
     #[test]
     fn pixels_are_fractions_of_255() {
         let pixels = Values::Pixels((0..=255).collect());
-        let data = Dataset::from_checked("grey".into(), vec![1, 16, 16], pixels, None);
+        let data = plain("grey", &[1, 16, 16], pixels, None);
         let expected: Vec<f32> = (0..=255).map(|k| k as f32 / 255.0).collect();
         assert_eq!(data.row(0), expected);
         assert_eq!(data.value_range(), Some((0.0, 1.0)));

@@ -5,7 +5,7 @@
 //! 6 MB of binary. Origins and licences are in `assets/README.md`.
 
 use crate::dataset::Dataset;
-use crate::idx::{Idx, dataset};
+use crate::idx::{self, dataset};
 
 impl Dataset {
     /// 10,000 handwritten digits of MNIST: shape `[1, 28, 28]`, labels 0 to 9.
@@ -28,9 +28,9 @@ impl Dataset {
 }
 
 fn embedded(name: &str, images: &[u8], labels: &[u8]) -> Dataset {
-    let idx = |bytes| Idx::parse(name.to_owned(), bytes);
-    idx(images)
-        .and_then(|images| dataset(name.to_owned(), images, Some(idx(labels)?)))
+    let array = |bytes| idx::parse(name.to_owned(), bytes);
+    array(images)
+        .and_then(|images| dataset(name.to_owned(), images, Some(array(labels)?)))
         .expect("the embedded bytes are fixed when the program is built, and tested")
 }
 

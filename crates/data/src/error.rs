@@ -9,6 +9,10 @@ use std::io;
 /// Shorthand for a result with this crate's [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Every format, for people who gave something else.
+pub(crate) const FORMATS: &str = "npy, npz, CSV (also gzip), IDX (also gzip), Parquet, \
+    CIFAR-10 and CIFAR-100 binary, and folders of PNG or JPEG images, Parquet shards or CIFAR batches";
+
 /// Why data could not be read or rows could not be selected.
 ///
 /// `origin` is the file, or the name of the data set where values came from memory.
@@ -18,7 +22,7 @@ pub enum Error {
     /// Neither the name of an embedded data set nor a file.
     #[error(
         "`{spec}` is neither a known data set ({known}) nor a file; \
-         files are read in these formats: IDX (plain or gzip)"
+         files are read in these formats: {FORMATS}"
     )]
     Unknown {
         /// What was asked for.
@@ -33,7 +37,7 @@ pub enum Error {
         file: String,
     },
     /// The path names a folder.
-    #[error("{file}: is a directory, expected an IDX file")]
+    #[error("{file}: is a directory, expected a file")]
     Directory {
         /// The path.
         file: String,
@@ -56,6 +60,32 @@ pub enum Error {
         file: String,
         /// The first bytes in hexadecimal, or `nothing`.
         found: String,
+    },
+    /// Content that is in none of the formats.
+    #[error("{file}: {found}; files are read in these formats: {FORMATS}")]
+    Unrecognised {
+        /// The path.
+        file: String,
+        /// What the content looks like, and what may help.
+        found: String,
+    },
+    /// Content that is not what its format asks for, all problems at once.
+    #[error("{file}: {}", .problems.join("; "))]
+    Malformed {
+        /// The path.
+        file: String,
+        /// What was found and what was expected.
+        problems: Vec<String>,
+    },
+    /// Options that mean nothing for the format.
+    #[error("{file}: {options} do not apply to data read as {format}")]
+    Inapplicable {
+        /// The path or data set.
+        file: String,
+        /// The format as recognised.
+        format: String,
+        /// The options.
+        options: String,
     },
     /// The content is shorter than its header says.
     #[error("{file}: truncated: expected {expected} bytes, found {found}")]
@@ -204,4 +234,20 @@ pub enum Error {
         /// Rows in its test split.
         rows: usize,
     },
+}
+
+impl Error {
+    /// One problem of a file.
+    pub(crate) fn malformed(file: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Malformed { file: file.into(), problems: vec![problem.into()] }
+    }
+}
+
+/// A list for people: the first `most` items, and how many more there are.
+pub(crate) fn listed<T: AsRef<str>>(items: &[T], most: usize) -> String {
+    let mut list = items.iter().take(most).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if items.len() > most {
+        list += &format!(" and {} more", items.len() - most);
+    }
+    list
 }

@@ -25,17 +25,36 @@
 //! ```
 //!
 //! A further format is a module beside `idx` that ends in a [`Dataset`], and a branch in
-//! [`Dataset::open`]; nothing else needs to know.
+//! [`Dataset::open_with`]; nothing else needs to know.
 
+mod array;
 mod batches;
+mod cifar;
+mod csv;
 mod dataset;
 mod embedded;
 mod error;
+mod folder;
+#[doc(hidden)]
+pub mod fuzzing;
 mod idx;
+mod labels;
+mod npy;
+mod npz;
 mod open;
+mod options;
+mod parquet;
+mod picture;
 mod selection;
+mod source;
+mod split;
+mod summary;
+mod thumbnails;
 
 pub use batches::{shuffled, split_validation};
 pub use dataset::Dataset;
 pub use error::{Error, Result};
+pub use options::{ImageChannels, ImageSize, Labels, OpenOptions};
 pub use selection::Selection;
+pub use summary::{Extent, Summary};
+pub use thumbnails::Thumbnails;

@@ -24,11 +24,16 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The layout of `[1, h, w]` or `[3, h, w]`; other shapes are not pictures.
+    /// The layout of `[1, h, w]`, `[3, h, w]`, and of grey images without a channel or with it
+    /// last, `[h, w]` and `[h, w, 1]`; other shapes are not pictures.
     pub(crate) fn of(shape: &[usize]) -> Option<Self> {
         match *shape {
             [channels @ (1 | 3), height, width] if height > 1 && width > 1 => {
                 Some(Self { channels, height, width })
+            }
+            // Series of a few channels are no pictures.
+            [height, width] | [height, width, 1] if height >= 8 && width >= 8 => {
+                Some(Self { channels: 1, height, width })
             }
             _ => None,
         }
@@ -215,6 +220,8 @@ mod tests {
 
     #[test]
     fn other_shapes_are_not_pictures() {
+        let grey = Layout::of(&[1, 9, 8]);
+        assert!(grey.is_some() && Layout::of(&[9, 8]) == grey && Layout::of(&[9, 8, 1]) == grey);
         for shape in [&[5][..], &[2, 4, 4], &[4, 4], &[1, 1, 9]] {
             assert_eq!(Layout::of(shape), None);
         }

@@ -127,6 +127,15 @@ impl Vae {
         self.encoder.input_shape()
     }
 
+    /// Whether samples of this shape are what the model takes: axes of size 1 aside, so that
+    /// `[28, 28]` and `[1, 28, 28]` are the same.
+    pub fn takes(&self, shape: &[usize]) -> bool {
+        let long = |shape: &[usize]| -> Vec<usize> {
+            shape.iter().copied().filter(|&size| size != 1).collect()
+        };
+        long(self.input_shape()) == long(shape)
+    }
+
     /// Dimensions of the latent space.
     pub fn latent(&self) -> usize {
         self.decoder.input_features()
@@ -266,6 +275,16 @@ mod tests {
         assert_eq!(loaded.weights(), vae.weights());
         assert_eq!(loaded.likelihood(), vae.likelihood());
         assert_eq!(loaded.describe(), "6-5-2, continuous Bernoulli");
+    }
+
+    #[test]
+    fn axes_of_size_one_make_no_difference() {
+        let vae = small(1);
+        for (shape, fits) in
+            [(&[6][..], true), (&[1, 6], true), (&[6, 1, 1], true), (&[2, 3], false)]
+        {
+            assert_eq!(vae.takes(shape), fits, "{shape:?}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{interrupt, output, progress};
 /// `vaegis audit`.
 pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
     use_threads(options.machine.threads())?;
-    let dataset = Dataset::open(&options.data)?;
+    let dataset = super::open(&options.data)?;
     let facts = DataFacts {
         shape: Some(dataset.shape().to_vec()),
         beyond_unit_interval: is_beyond_unit_interval(&dataset),

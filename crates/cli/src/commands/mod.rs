@@ -1,5 +1,6 @@
 pub(crate) mod audit;
 pub(crate) mod demo;
+pub(crate) mod describe;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod report;
@@ -10,8 +11,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::CommandFactory;
+use vaegis_data::Dataset;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, DataOptions};
 
 /// Prints a completion script.
 pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
@@ -19,6 +21,15 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCod
     clap_complete::generate(shell, &mut Arguments::command(), "vaegis", &mut script);
     crate::output::print(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens data and says how they were understood.
+fn open(options: &DataOptions) -> anyhow::Result<Dataset> {
+    let dataset = Dataset::open_with(&options.data, &options.reading.options())?;
+    for remark in dataset.remarks() {
+        crate::output::note(&format!("data: {remark}"));
+    }
+    Ok(dataset)
 }
 
 /// Creates a folder and makes sure that files can be written there, before any work.

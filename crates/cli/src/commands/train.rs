@@ -26,8 +26,8 @@ pub(crate) fn run(options: &TrainOptions) -> anyhow::Result<ExitCode> {
             .threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
     )?;
-    let dataset = Dataset::open(&options.data)?;
-    let (vae, config) = settings(options, &dataset);
+    let dataset = super::open(&options.data)?;
+    let (vae, config) = settings(options, &dataset)?;
     if options.out.join("model.json").exists() {
         bail!("{} already holds a trained model; choose another --out", options.out.display());
     }
@@ -124,7 +124,7 @@ pub(crate) fn train_into(
     Ok(Some(trained))
 }
 
-fn settings(options: &TrainOptions, dataset: &Dataset) -> (VaeConfig, TrainConfig) {
+fn settings(options: &TrainOptions, dataset: &Dataset) -> anyhow::Result<(VaeConfig, TrainConfig)> {
     let activation = match options.activation {
         ActivationName::Relu => Function::Relu,
         ActivationName::LeakyRelu => Function::LeakyRelu { slope: 0.01 },
@@ -153,7 +153,10 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> (VaeConfig, TrainConfi
         ObjectiveName::BetaVae => options.beta,
     };
     let vae = VaeConfig {
-        input_shape: dataset.shape().to_vec(),
+        input_shape: match options.architecture {
+            ArchitectureName::Mlp => dataset.shape().to_vec(),
+            ArchitectureName::Conv => image_shape(dataset.shape())?,
+        },
         latent: options.latent,
         architecture,
         likelihood,
@@ -167,5 +170,22 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> (VaeConfig, TrainConfi
         patience: options.patience,
         seed: options.seed,
     };
-    (vae, config)
+    Ok((vae, config))
+}
+
+/// Samples as convolutions take them, `[channels, height, width]`, without moving a value.
+fn image_shape(shape: &[usize]) -> anyhow::Result<Vec<usize>> {
+    match *shape {
+        [height, width] | [height, width, 1] if height > 1 => {
+            output::note(&format!(
+                "data: samples {shape:?} are taken as images of one channel, {height} x {width}"
+            ));
+            Ok(vec![1, height, width])
+        }
+        [channels, _, last @ (3 | 4)] if channels > 4 => bail!(
+            "samples {shape:?} have their {last} channels last, a conv architecture needs \
+             [channels, height, width]; save them by `numpy.save(\"x.npy\", numpy.moveaxis(x, -1, 1))`"
+        ),
+        _ => Ok(shape.to_vec()),
+    }
 }

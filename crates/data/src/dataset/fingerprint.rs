@@ -13,7 +13,8 @@ impl Dataset {
     /// matter. It is stored with results, so its definition does not change: the text
     /// `vaegis dataset 1`, the rank and dimensions of a sample, the number of rows, a byte for
     /// the kind of values (0 pixels, 1 reals), the values, a byte for the presence of
-    /// labels, the labels; integers as 64 bits and everything little-endian.
+    /// labels, the labels; where the test split is not the last fifth, a byte 1 and the first
+    /// row of it; integers as 64 bits and everything little-endian.
     pub fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"vaegis dataset 1");
@@ -32,6 +33,9 @@ impl Dataset {
         update(&mut hasher, self.labels.as_deref().unwrap_or_default(), |label| {
             label.to_le_bytes()
         });
+        if self.has_own_split() {
+            hasher.update(&[1]).update(&(self.first_test_row as u64).to_le_bytes());
+        }
         hasher.finalize().to_hex().to_string()
     }
 }
@@ -46,6 +50,21 @@ fn update<T, const N: usize>(hasher: &mut blake3::Hasher, items: &[T], bytes: fn
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::tests::plain;
+    use crate::dataset::{About, Parts};
+
+    #[test]
+    fn the_fingerprint_sees_a_split_that_no_rule_gives() {
+        let make = |test_from| {
+            let (shape, values) = (vec![1], Values::Pixels(vec![1, 2, 3]));
+            let (name, about) = (String::new(), About::default());
+            Dataset::from_parts(Parts { name, shape, values, labels: None, test_from, about })
+        };
+        let fingerprints = [None, Some(2), Some(1)].map(|test_from| make(test_from).fingerprint());
+        assert_eq!(fingerprints[0], fingerprints[1]);
+        assert_ne!(fingerprints[0], fingerprints[2]);
+        assert_eq!(make(Some(1)).test(), 1..3);
+    }
 
     #[test]
     fn the_fingerprint_sees_content_and_nothing_else() {
@@ -61,7 +80,7 @@ mod tests {
             make("a", &[2], &[0.0, 1.0], Some(vec![4])),
             make("a", &[2], &[0.0, 1.0], None),
             make("a", &[1], &[0.0, 1.0], Some(vec![3, 3])),
-            Dataset::from_checked("a".into(), vec![2], pixels, Some(vec![3])).fingerprint(),
+            plain("a", &[2], pixels, Some(vec![3])).fingerprint(),
         ];
         assert!(others.iter().all(|other| *other != base && other.len() == 64));
         // Stored with results: a change here orphans them.

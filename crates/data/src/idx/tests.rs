@@ -1,6 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// An IDX file as other programs write it.
 pub(crate) fn idx_bytes(code: u8, dimensions: &[u32], elements: &[u8]) -> Vec<u8> {
@@ -16,8 +16,8 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn parse(bytes: impl Read) -> Result<Idx> {
-    Idx::parse("f".to_owned(), bytes)
+fn parse(bytes: impl Read) -> Result<Array> {
+    super::parse("f".to_owned(), bytes)
 }
 
 fn data(bytes: &[u8]) -> Result<Dataset> {
@@ -235,8 +235,8 @@ fn labels_of_every_type_are_whole_numbers() {
 
 #[test]
 fn labels_must_be_a_list_with_one_for_each_row() {
-    let message = labels(&idx_bytes(0x08, &[2, 1], &[1, 2]), 2).unwrap_err();
-    assert_eq!(message, "f: has the shape [2, 1], expected labels as a list, one for each row");
+    let message = labels(&idx_bytes(0x08, &[1, 2], &[1, 2]), 1).unwrap_err();
+    assert_eq!(message, "f: has the shape [1, 2], expected labels as a list, one for each row");
     let message = labels(&idx_bytes(0x08, &[2], &[1, 2]), 3).unwrap_err();
     assert_eq!(message, "f: 2 labels for 3 rows, expected one for each row");
 }
@@ -246,13 +246,11 @@ fn labels_must_be_a_list_with_one_for_each_row() {
 fn files_that_cannot_be_opened_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
-    assert!(
-        matches!(Idx::open(&missing), Err(Error::NotFound { file }) if file.ends_with("missing"))
-    );
-    assert!(matches!(Idx::open(folder.path()), Err(Error::Directory { .. })));
+    assert!(matches!(open(&missing), Err(Error::NotFound { file }) if file.ends_with("missing")));
+    assert!(matches!(open(folder.path()), Err(Error::Directory { .. })));
 
     let below_a_file = tempfile::NamedTempFile::new_in(&folder).unwrap().into_temp_path();
-    let outcome = Idx::open(&below_a_file.join("x"));
+    let outcome = open(&below_a_file.join("x"));
     assert!(matches!(outcome, Err(Error::Read { .. } | Error::NotFound { .. })), "{outcome:?}");
 }
 

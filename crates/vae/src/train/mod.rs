@@ -267,7 +267,7 @@ fn inputs(
 
 fn check_data(vae: &Vae, dataset: &Dataset) -> Result<(), Error> {
     let fail = |reason| Err(Error::Data { dataset: dataset.name().to_string(), reason });
-    if vae.input_shape() != dataset.shape() {
+    if !vae.takes(dataset.shape()) {
         return fail(format!(
             "rows have shape {:?}, the model takes {:?}",
             dataset.shape(),
