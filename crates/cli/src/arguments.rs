@@ -22,7 +22,7 @@ pub(crate) enum Command {
     /// Train a VAE
     Train(TrainOptions),
     /// Assess the robustness of a VAE at many points
-    Audit(AuditOptions),
+    Audit(Box<AuditOptions>),
     /// Show how a model is understood: operators, shapes, parameters, conventions
     Inspect(InspectOptions),
     /// Write a VAE as ONNX files that other programs run
