@@ -54,6 +54,10 @@ impl OnnxModel {
                     import.problems.push(format!("output {name:?}: {}", displaced(features)));
                 }
                 Some(Value::Failed) => {}
+                Some(Value::Noise) => import.problems.push(format!(
+                    "output {name:?} is drawn at random: export the mean and the spread that it \
+                     is drawn with"
+                )),
                 Some(other) => import.problems.push(format!(
                     "output {name:?} does not depend on {:?}: it is {}",
                     part.from,

@@ -7,6 +7,7 @@ use super::super::draft::Draft;
 use super::super::limits::MOST_ELEMENTS;
 use super::super::proto::data_type;
 use super::super::value::{Dimension, Value};
+use super::arithmetic::indicator;
 use super::layout::whole_shape;
 
 /// `Constant`, in any of its spellings.
@@ -33,7 +34,7 @@ pub(super) fn constant_of_shape(_draft: &mut Draft, call: &Call<'_>) -> Result<V
     let mut shape = vec![];
     for (position, size) in call.dimensions(0)?.values.iter().enumerate() {
         shape.push(match size {
-            size if *size == Dimension::ROWS && position == 0 => 1,
+            size if size.rows >= 1.0 && size.fixed == 0.0 && position == 0 => size.rows as usize,
             size if size.is_fixed() && size.fixed >= 0.0 => size.fixed as usize,
             _ => return Err("a shape that depends on the number of rows".to_string()),
         });
@@ -96,7 +97,7 @@ pub(super) fn range(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, S
 }
 
 /// `Cast`: everything real is single precision here; integers are exact.
-pub(super) fn cast(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
+pub(super) fn cast(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let to = call.integer("to", data_type::FLOAT.into()) as i32;
     let real = [data_type::FLOAT, data_type::DOUBLE, data_type::FLOAT16, data_type::BFLOAT16];
     let like = call.node.op_type == "CastLike";
@@ -108,6 +109,8 @@ pub(super) fn cast(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, St
     Ok(vec![match call.input(0) {
         value @ (Value::Features(_) | Value::Noise) if to_real => value.clone(),
         Value::Features(_) => return Err("a value of the network becomes integer".to_string()),
+        Value::Above(condition) if to_real => indicator(draft, condition)?,
+        condition @ Value::Above(_) if to == data_type::BOOL => condition.clone(),
         value @ Value::Numbers(_) if to_real => value.clone(),
         Value::Numbers(array) if to == data_type::BOOL => Value::dimensions(
             array.map(|value| Dimension::fixed(f64::from(u8::from(*value != 0.0)))),
@@ -132,6 +135,9 @@ pub(super) fn cast(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, St
 
 /// `Identity`, and `Dropout` as it is outside training.
 pub(super) fn identity(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
+    if call.node.op_type == "Dropout" && call.is_given(2) && call.integer_input(2)? != [0] {
+        return Err("it is in training mode: export the model in evaluation mode".to_string());
+    }
     Ok(vec![call.input(0).clone()])
 }
 
