@@ -170,16 +170,6 @@ def batched() -> Iterator[Case]:
         b=(4,),
     )
     yield case(
-        "Conv",
-        "time_distributed",
-        [3, 2, 5],
-        "r = Reshape(x, flat) n = Conv<pads=[1, 1]>(r, w, b) y = Reshape(n, back)",
-        flat=[-1, 2, 5],
-        back=[-1, 3, 4, 5],
-        w=(4, 2, 3),
-        b=(4,),
-    )
-    yield case(
         "BatchNormalization",
         "time_distributed",
         [3, 4],

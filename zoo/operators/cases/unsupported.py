@@ -96,6 +96,7 @@ def beyond_support() -> Iterator[Case]:
     yield case("Mod", "value", MATRIX, "y = Mod<fmod=1>(x, c)", c=0.5)
     yield case("Pow", "two_values", MATRIX, "y = Pow(x, x)", positive=True)
     yield case("Cast", "value_to_integers", MATRIX, "i = Cast<to=7>(x) y = Cast<to=1>(i)")
+    yield case("Conv", "time_distributed", [3, 2, 5], "r = Reshape(x, f) n = Conv<pads=[1, 1]>(r, w) y = Reshape(n, s)", f=[-1, 2, 5], s=[-1, 3, 4, 5], w=(4, 2, 3))
     yield case("Einsum", "rows_by_rows", [4], 'y = Einsum<equation="bi,ci->bc">(x, x)')
     yield case("Einsum", "over_rows", [4], 'r = Einsum<equation="bi->i">(x) y = Sub(x, r)')
     yield case("Einsum", "diagonal", [4, 4], 'y = Einsum<equation="bii->bi">(x)')

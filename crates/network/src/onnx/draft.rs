@@ -43,6 +43,10 @@ pub(crate) const TRIAL_ROWS: usize = 2;
 /// softmax makes 0 of either.
 const HIDDEN: f32 = -1e30;
 
+/// What may have gone wrong where samples seem to be mixed.
+pub(crate) const ROWS_WRITTEN: &str = " (if it does not mix samples, the exporter may have \
+    written the number of rows of its example into the graph: export with a batch of one row)";
+
 impl Draft {
     pub(crate) fn new(input_shape: Vec<usize>, declared_rows: Option<usize>) -> Self {
         Self { input_shape, nodes: vec![], declared_rows }
@@ -240,11 +244,7 @@ impl Draft {
             }
         }
         let Some((batch, merged, before, rows)) = found else {
-            return Err(format!(
-                "it mixes samples of {:?} (if not, a number of rows may have been written into \
-                 the graph: export it with a dynamic batch, or with one row)",
-                x.shape
-            ));
+            return Err(format!("it mixes samples of {:?}{ROWS_WRITTEN}", x.shape));
         };
         let mut shape = rows.shape[1..].to_vec();
         if merged > 1 {

@@ -257,10 +257,12 @@ impl<'a> Import<'a> {
         if inputs.iter().any(|value| matches!(value, Value::Failed)) {
             return Ok(vec![]);
         }
-        let call = Call { node, outer, inputs, opset: self.model.opset };
+        let defaults = function.map_or(&[][..], |function| &function.attribute_proto);
+        let call = Call { node, outer, inputs, opset: self.model.opset, defaults };
         if let Some(function) = function {
             // A function sees its own values only.
-            let arguments = function.input.iter().cloned().zip(call.inputs.iter().cloned());
+            let given = call.inputs.iter().cloned().chain(std::iter::repeat(Value::Absent));
+            let arguments = function.input.iter().cloned().zip(given);
             let outside = std::mem::replace(&mut self.scope, arguments.collect());
             for inner in &function.node {
                 self.node(inner, Some(&call), depth + 1);

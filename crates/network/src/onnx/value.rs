@@ -107,6 +107,9 @@ pub(crate) enum Value {
     Numbers(Rc<Array<f32>>),
     /// Integers and truth values that depend on nothing but the number of rows.
     Dimensions(Rc<Array<Dimension>>),
+    /// Places in a batch of [`TRIAL_ROWS`](super::draft::TRIAL_ROWS) rows, as multiples of the
+    /// row's number and a constant; the first axis is that of the rows.
+    Places(Rc<Array<f64>>),
     /// What depends on the input: one row for each sample.
     Features(Features),
     /// Where a value of the network exceeds a number.
@@ -146,6 +149,7 @@ impl Value {
             Self::Numbers(array) => format!("a constant of shape {:?}", array.shape),
             Self::Dimensions(array) => format!("integers of shape {:?}", array.shape),
             Self::Features(features) => format!("a value of sample shape {:?}", features.shape),
+            Self::Places(_) => "places that depend on the number of rows".to_string(),
             Self::Above(..) => "a comparison".to_string(),
             Self::Outside(_) => {
                 "an input of the model, which is no part of this network".to_string()

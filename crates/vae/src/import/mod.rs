@@ -106,7 +106,14 @@ pub fn import_pair(
     let z = only_input(&decoder)?;
     let mut remarks = vec![];
     let outputs = encoder.outputs();
-    let posterior = posterior(&encoder, &outputs, options)?;
+    let posterior = match posterior(&encoder, &outputs, options) {
+        Ok(posterior) => posterior,
+        Err(question) => {
+            let questions =
+                [problems(question), other_questions(&encoder, &decoder, options, device)];
+            return Err(Error::Import(questions.concat()));
+        }
+    };
     remarks.push(posterior.describe());
     let decoded = decoder.outputs();
     let reconstruction = match (decoded.as_slice(), &options.reconstruction) {
@@ -135,6 +142,49 @@ pub fn import_pair(
     let (encoded, decoded) = both(encoded, decoded)?;
     let origins = [encoder.origin(), decoder.origin()];
     parts::assemble(encoded, decoded, &posterior, &reconstruction, options, origins, remarks)
+}
+
+/// What else stands in the way of importing a pair whose posterior is not known yet.
+fn other_questions(
+    encoder: &OnnxModel,
+    decoder: &OnnxModel,
+    options: &ImportOptions,
+    device: &Device,
+) -> Vec<String> {
+    let mut found = vec![];
+    let outputs = encoder.outputs();
+    let names: Vec<&str> = outputs.iter().map(|port| port.name.as_str()).collect();
+    if let Ok(x) = only_input(encoder) {
+        let shape = shape_for(&x, options);
+        let network = |to: &[&str]| {
+            encoder.network(&Part { from: &x.name, sample_shape: shape.as_deref(), to }, device)
+        };
+        // An output that is not the posterior may be anything, but one must be understood.
+        if names.iter().all(|name| network(&[name]).is_err()) {
+            found.extend(network(&names).err().map(|error| error.to_string()));
+        }
+    }
+    let decoded = decoder.outputs();
+    let (Ok(z), [made]) = (only_input(decoder), decoded.as_slice()) else { return found };
+    if z.sample_shape().is_some() {
+        let part = Part { from: &z.name, sample_shape: None, to: &[&made.name] };
+        found.extend(match decoder.network(&part, device) {
+            Err(error) => vec![error.to_string()],
+            Ok(network) => {
+                let range = parts::range_of(&network);
+                let answer = returned(&made.name, range, options.returns, decoder.origin());
+                answer.err().map(problems).unwrap_or_default()
+            }
+        });
+    }
+    found
+}
+
+fn problems(error: Error) -> Vec<String> {
+    match error {
+        Error::Import(problems) => problems,
+        other => vec![other.to_string()],
+    }
 }
 
 /// Imports a model that holds encoder and decoder in one graph: x to reconstruction, mu and

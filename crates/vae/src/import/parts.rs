@@ -51,7 +51,7 @@ pub(super) fn assemble(
         None => encoder,
     };
 
-    let range = decoder.final_operator().and_then(|operator| range(&operator));
+    let range = range_of(&decoder);
     let (returns, why) = returned(reconstruction, range, options.returns, decoder_file)?;
     let scaled = options.preprocessing.space == Some(ReconstructionSpace::Model);
     let inverse = affine.as_ref().filter(|_| scaled).map(Affine::inverse);
@@ -98,11 +98,11 @@ pub(super) fn assemble(
     Ok(Imported { vae: Vae::new(encoder, decoder, likelihood)?, remarks })
 }
 
-/// Where the results of an operator lie, if that is an interval that no logits are limited to.
-fn range(operator: &OperatorConfig) -> Option<[f64; 2]> {
-    match operator {
+/// Where the only output of a network lies, if that is an interval that no logits are limited to.
+pub(super) fn range_of(network: &Network) -> Option<[f64; 2]> {
+    match network.final_operator()? {
         OperatorConfig::Softmax(_) => Some([0.0, 1.0]),
-        OperatorConfig::Activation(ActivationConfig { function }) => match *function {
+        OperatorConfig::Activation(ActivationConfig { function }) => match function {
             Function::Sigmoid | Function::HardSigmoid { .. } => Some([0.0, 1.0]),
             Function::Tanh => Some([-1.0, 1.0]),
             // Logits are clipped, too, but on both sides of 0.

@@ -1,5 +1,7 @@
 //! Functions of two values with broadcasting.
 
+use std::rc::Rc;
+
 use crate::ops::{Function, MultiplyConfig, OperatorConfig, SelectConfig};
 
 use super::super::array::{Array, broadcast_shapes};
@@ -99,6 +101,9 @@ impl Binary {
             Self::Multiply if b.is_fixed() => Ok(each(&|x| x * b.fixed, a)),
             Self::Multiply if a.is_fixed() => Ok(each(&|x| x * a.fixed, b)),
             Self::Divide if a == b => Ok(Dimension::fixed(1.0)),
+            Self::Divide if a.fixed == 0.0 && b.fixed == 0.0 => {
+                Ok(Dimension::fixed(a.rows / b.rows))
+            }
             Self::Divide if b.is_fixed() && b.fixed != 0.0 => Ok(each(&|x| x / b.fixed, a)),
             // A number of rows is positive and no particular number: it is not -1, say.
             Self::Equal => Ok(Dimension::fixed((a == b).into())),
@@ -306,6 +311,9 @@ pub(super) fn combine(
 ) -> Result<Value, String> {
     match (a, b) {
         (Value::Noise, _) | (_, Value::Noise) => Ok(Value::Noise),
+        (Value::Places(_), Value::Dimensions(_)) | (Value::Dimensions(_), Value::Places(_)) => {
+            of_places(operator, a, b)
+        }
         (Value::Above(a), Value::Above(b)) if matches!(operator, Binary::And | Binary::Or) => {
             joined(draft, operator, a, b)
         }
@@ -347,6 +355,28 @@ pub(super) fn combine(
         }
         (a, b) => Err(format!("it combines {} and {}", a.kind(), b.kind())),
     }
+}
+
+/// Numbers of rows plus or times integers.
+fn of_places(operator: Binary, a: &Value, b: &Value) -> Result<Value, String> {
+    if !matches!(operator, Binary::Add | Binary::Subtract | Binary::Multiply) {
+        return Err(format!("{operator:?} of the numbers of rows"));
+    }
+    let numbers = |value: &Value| match value {
+        Value::Places(places) => Ok(places.as_ref().clone()),
+        Value::Dimensions(array) if array.values.iter().all(|size| size.is_fixed()) => {
+            Ok(array.map(|size| size.fixed))
+        }
+        other => Err(format!("it combines numbers of rows with {}", other.kind())),
+    };
+    let (a, b) = (numbers(a)?, numbers(b)?);
+    let shape = broadcast_shapes(&a.shape, &b.shape)?;
+    if shape.first() != Some(&TRIAL_ROWS) {
+        return Err("numbers of rows along another axis than the first".to_string());
+    }
+    let (a, b) = (a.broadcast(&shape)?, b.broadcast(&shape)?);
+    let values = a.values.iter().zip(&b.values).map(|(&a, &b)| operator.of_numbers(a, b));
+    Ok(Value::Places(Rc::new(Array { values: values.collect(), shape })))
 }
 
 fn of_dimensions(

@@ -12,6 +12,9 @@ pub(super) fn gather(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, S
     let value = call.input(0);
     let sizes = fixed_sizes(draft, value)?;
     let along = axis(call.integer("axis", 0), sizes.len())?;
+    if let Value::Places(places) = call.input(1) {
+        return gather_rows(draft, value, &sizes, along, places);
+    }
     let indices = call.dimensions(1)?;
     let picks = indices
         .values
@@ -24,6 +27,26 @@ pub(super) fn gather(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, S
     let axes = indices.shape.iter().map(|&size| Dimension::fixed(size as f64));
     shape.splice(along..=along, axes);
     Ok(vec![with_shape(draft, &taken, &shape)?])
+}
+
+/// `Gather` at places that depend on the row: the elements of a batch in one axis, each sample
+/// picking its own.
+fn gather_rows(
+    draft: &mut Draft,
+    value: &Value,
+    sizes: &[usize],
+    along: usize,
+    places: &Array<f64>,
+) -> Result<Vec<Value>, String> {
+    let Value::Features(x) = value else {
+        return Err(format!("it picks rows of {}", value.kind()));
+    };
+    let place = |&place: &f64| axis(place as i64, sizes[along]).map(Some);
+    let picks = places.values.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+    let shape = [&sizes[..along], places.shape.as_slice(), &sizes[along + 1..]].concat();
+    let picked =
+        draft.moved(x, |positions| positions.taken(along, &picks, None)?.reshaped(shape))?;
+    Ok(vec![Value::Features(picked)])
 }
 
 /// `GatherND`: each row of constant indices is a place along the first axes.

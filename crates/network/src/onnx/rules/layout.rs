@@ -6,7 +6,7 @@ use crate::ops::{ConcatConfig, OperatorConfig};
 
 use super::super::array::Array;
 use super::super::call::{Call, axis, displaced};
-use super::super::draft::{Draft, TRIAL_ROWS};
+use super::super::draft::{Draft, ROWS_WRITTEN, TRIAL_ROWS};
 use super::super::limits::product;
 use super::super::value::{Dimension, Features, Value};
 
@@ -26,6 +26,10 @@ pub(super) fn whole_shape(_draft: &Draft, value: &Value) -> Result<Vec<Dimension
             Ok(std::iter::once(Dimension::ROWS).chain(shape.iter().map(fixed)).collect())
         }
         Value::Numbers(array) => Ok(array.shape.iter().map(fixed).collect()),
+        // Its first axis is one of trial rows.
+        Value::Places(array) => {
+            Ok(std::iter::once(Dimension::ROWS).chain(array.shape[1..].iter().map(fixed)).collect())
+        }
         Value::Dimensions(array) => Ok(array.shape.iter().map(fixed).collect()),
         other => Err(format!("the shape of {}", other.kind())),
     }
@@ -62,6 +66,9 @@ pub(super) fn moved(
         Value::Dimensions(array) => Value::dimensions(
             layout.apply(Rc::unwrap_or_clone(array.clone()), &Dimension::fixed(0.0))?,
         ),
+        Value::Places(array) => {
+            Value::Places(Rc::new(layout.apply(Rc::unwrap_or_clone(array.clone()), &0.0)?))
+        }
         other => return Err(format!("the input is {}", other.kind())),
     })
 }
@@ -141,8 +148,7 @@ pub(super) fn with_shape(
                     Ok(Value::Features(draft.moved(x, |positions| whole.apply(positions, &None))?))
                 }
                 _ => Err(format!(
-                    "samples of {:?} become {first:?} in a batch of {TRIAL_ROWS}: the batch must \
-                     stay an axis of its own",
+                    "samples of {:?} become {first:?} in a batch of {TRIAL_ROWS}{ROWS_WRITTEN}",
                     x.shape
                 )),
             }
@@ -150,6 +156,10 @@ pub(super) fn with_shape(
         Value::Numbers(array) => {
             let shape = shape.iter().map(|s| size(s, 1)).collect::<Result<_, _>>()?;
             Ok(Value::numbers(array.as_ref().clone().reshaped(shape)?))
+        }
+        Value::Places(array) if shape.first() == Some(&Dimension::ROWS) => {
+            let shape = shape.iter().map(|s| size(s, TRIAL_ROWS)).collect::<Result<_, _>>()?;
+            Ok(Value::Places(Rc::new(array.as_ref().clone().reshaped(shape)?)))
         }
         Value::Dimensions(array) => {
             let shape = shape.iter().map(|s| size(s, 1)).collect::<Result<_, _>>()?;
@@ -226,7 +236,16 @@ fn mark_rows(x: &Features, old: &[Dimension], new: &mut [Dimension], rows: usize
         let is_whole = |number: f64| number >= 1.0 && number.fract() == 0.0;
         is_whole(before) && is_whole(after) && is_whole(inner / after)
     };
-    let found = (0..new.len()).find(alone).or_else(|| (0..new.len()).find(shared));
+    // With one row, the batch may stand at the end of one axis or at the start of the next: views
+    // that merge axes merge the leading ones, steps x batch, the others batch x heads.
+    let begins = |axis: &usize| shared(axis) && outside[*axis] == outer;
+    let ends =
+        |axis: &usize| shared(axis) && outside[*axis] * size_at(*axis) == outer * rows as f64;
+    let axes = || 0..new.len();
+    let merges = new.len() < old.len();
+    let found = axes().find(alone);
+    let found = found.or_else(|| if merges { axes().find(ends) } else { axes().find(begins) });
+    let found = found.or_else(|| axes().find(begins)).or_else(|| axes().find(shared));
     if let Some(axis) = found {
         new[axis] = Dimension { rows: size_at(axis) / rows as f64, fixed: 0.0 };
     }
@@ -509,19 +528,22 @@ pub(super) fn pad(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, Stri
         Some(number) => *number.single()?,
         None => call.real("value", 0.0),
     };
+    if let (Value::Numbers(array), "constant") = (value, mode) {
+        let array = Rc::unwrap_or_clone(array.clone());
+        return Ok(vec![Value::numbers(layout.apply(array, &fill)?)]);
+    }
     let result = moved(draft, value, &layout)?;
     if fill == 0.0 || mode != "constant" {
         return Ok(vec![result]);
     }
     let Value::Features(result) = result else {
-        return Err(format!("constants padded by {fill}"));
+        return Err(format!("integers padded by {fill}"));
     };
     // Zero everywhere but in the padding.
-    let inside = Array::full(sizes[1..].to_vec(), 1.0f32)?;
+    let inside = Array::full(sizes[1..].to_vec(), 0.0f32)?;
     let with_rows: Vec<usize> = std::iter::once(1).chain(inside.shape.clone()).collect();
-    let inside = layout.apply(inside.reshaped(with_rows)?, &0.0)?;
-    let shift = inside.values.iter().map(|&inside| fill * (1.0 - inside)).collect();
-    let scale = vec![1.0; inside.values.len()];
+    let shift = layout.apply(inside.reshaped(with_rows)?, &fill)?.values;
+    let scale = vec![1.0; shift.len()];
     Ok(vec![Value::Features(draft.affine(&result, 1, scale, shift)?)])
 }
 

@@ -1,9 +1,11 @@
 //! Constants, shapes, and nodes that change nothing.
 
+use std::rc::Rc;
+
 use super::super::array::Array;
 use super::super::call::Call;
 use super::super::constant::decode;
-use super::super::draft::Draft;
+use super::super::draft::{Draft, TRIAL_ROWS};
 use super::super::limits::MOST_ELEMENTS;
 use super::super::proto::data_type;
 use super::super::value::{Dimension, Value};
@@ -78,6 +80,17 @@ pub(super) fn size(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, Str
 
 /// `Range` of constants.
 pub(super) fn range(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
+    // The numbers of the rows.
+    if let (Ok(from), Ok(to), Ok(step)) =
+        (call.dimensions(0), call.dimensions(1), call.dimensions(2))
+        && from.values == [Dimension::fixed(0.0)]
+        && to.values == [Dimension::ROWS]
+        && step.values == [Dimension::fixed(1.0)]
+        && matches!(call.input(0), Value::Dimensions(_))
+    {
+        let numbers = (0..TRIAL_ROWS).map(|row| row as f64).collect();
+        return Ok(vec![Value::Places(Rc::new(Array::vector(numbers)))]);
+    }
     let number = |position: usize| -> Result<f64, String> {
         let array = call.dimensions(position)?;
         let value = array.single()?;
@@ -111,7 +124,11 @@ pub(super) fn cast(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, Str
         Value::Features(_) => return Err("a value of the network becomes integer".to_string()),
         Value::Above(condition) if to_real => indicator(draft, condition)?,
         condition @ Value::Above(_) if to == data_type::BOOL => condition.clone(),
+        Value::Numbers(array) if to == data_type::FLOAT16 && !like => {
+            Value::numbers(array.map(|&value| rounded_to_half(value)))
+        }
         value @ Value::Numbers(_) if to_real => value.clone(),
+        places @ Value::Places(_) if to == data_type::INT64 => places.clone(),
         Value::Numbers(array) if to == data_type::BOOL => Value::dimensions(
             array.map(|value| Dimension::fixed(f64::from(u8::from(*value != 0.0)))),
         ),
@@ -131,6 +148,17 @@ pub(super) fn cast(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, Str
         })),
         other => return Err(format!("the input is {}", other.kind())),
     }])
+}
+
+/// The nearest number of half precision.
+fn rounded_to_half(value: f32) -> f32 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let exponent = value.abs().log2().floor().max(-14.0) as i32;
+    let unit = 2f32.powi(exponent - 10);
+    let rounded = (value / unit).round_ties_even() * unit;
+    if rounded.abs() > 65504.0 { f32::INFINITY.copysign(value) } else { rounded }
 }
 
 /// `Identity`, and `Dropout` as it is outside training.
