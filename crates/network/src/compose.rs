@@ -104,10 +104,15 @@ impl Network {
         network.with_outputs(&outputs)
     }
 
-    /// The element-wise function that the only output comes out of, if it is one; moves of
-    /// features and changes of shape after it do not count.
+    /// The operator that the only output comes out of; moves of features and changes of shape
+    /// after it do not count.
+    pub fn final_operator(&self) -> Option<OperatorConfig> {
+        Some(self.nodes[self.final_node()?].operator.config())
+    }
+
+    /// The [final operator](Self::final_operator), if it is an element-wise function.
     pub fn final_function(&self) -> Option<Function> {
-        match self.nodes[self.final_node()?].operator.config() {
+        match self.final_operator()? {
             OperatorConfig::Activation(activation) => Some(activation.function),
             _ => None,
         }

@@ -5,7 +5,7 @@ use vaegis_network::NetworkBuilder;
 use vaegis_network::ops::{
     ConcatConfig, Conv2dConfig, ConvTranspose2dConfig, ElementwiseAffineConfig, GatherConfig,
     Indices, Initialiser, LinearConfig, MatMulConfig, MaxPool2dConfig, MultiplyConfig,
-    OperatorConfig, ReshapeConfig, SoftmaxConfig, StandardiseConfig,
+    OperatorConfig, ReshapeConfig, SelectConfig, SoftmaxConfig, StandardiseConfig,
 };
 
 /// Why `operator` cannot take values of these sample shapes.
@@ -186,6 +186,7 @@ fn features_that_do_not_match() {
             "blocks of 5 features do not divide [2, 3]",
         ),
         (OperatorConfig::Multiply(MultiplyConfig {}), "takes two inputs, found 1"),
+        (OperatorConfig::Select(SelectConfig {}), "takes three inputs, found 1"),
         (
             OperatorConfig::Concat(ConcatConfig { shape: vec![6] }),
             "takes at least two inputs, found 1",

@@ -27,6 +27,8 @@ def cases() -> Iterator[Case]:
     yield from with_constants()
     yield from of_two_values()
     yield from of_many()
+    yield from comparisons()
+    yield from shared_rows()
     yield from choices()
 
 
@@ -97,6 +99,38 @@ def of_many() -> Iterator[Case]:
         yield case(operator, "constants_first", MATRIX, f"y = {operator}(c, d, x)", c=(4,), d=(3, 1))
         yield case(operator, "broadcast", MATRIX, f"m = ReduceMax<axes=[1]>(x) y = {operator}(m, x)")
     yield case("Max", "lowest_number", MATRIX, "y = Max(x, c)", c=float(np.finfo(np.float32).min))
+
+
+def comparisons() -> Iterator[Case]:
+    """Comparisons of values of the network, and what exporters make of them."""
+    for operator in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual"):
+        where = f"c = {operator}(x, l) t = Tanh(x) y = Where(c, x, t)"
+        yield case(operator, "number", MATRIX, where, l=0.25)
+        yield case(operator, "each", MATRIX, where, l=(3, 1))
+        yield case(operator, "reversed", MATRIX, where.replace("x, l", "l, x"), l=0.25)
+        yield case(operator, "two_values", MATRIX, f"t = Sin(x) c = {operator}(x, t) y = Where(c, x, k)", k=-0.5)
+        # At the limit itself.
+        yield case(operator, "equal", MATRIX, f"r = Relu(x) c = {operator}(r, z) f = Cast<to=1>(c) y = Add(f, x)", z=0.0)
+    yield case("Where", "two_values", MATRIX, "g = Greater(x, c) e = Exp(x) y = Where(g, x, e)", c=0.0)
+    yield case("Where", "softplus_cut_early", MATRIX, "s = Softplus(x) g = Greater(x, c) y = Where(g, x, s)", c=2.0)
+    yield case("Where", "leaky", MATRIX, "g = Greater(x, z) n = Mul(x, s) y = Where(g, x, n)", z=0.0, s=0.1)
+    yield case("Where", "not_chosen_is_infinite", MATRIX, "g = Less(x, z) l = Sqrt(x) y = Where(g, z, l)", z=0.0, positive=True)
+    yield case("Where", "condition_stretches", MATRIX, "m = ReduceMax<axes=[1]>(x) g = Greater(m, c) y = Where(g, x, c)", c=0.5)
+    yield case("Where", "constants_by_value", MATRIX, "g = Greater(x, z) y = Where(g, a, b)", z=0.0, a=(4,), b=(3, 1))
+    yield case("Not", "value", MATRIX, "g = Greater(x, z) n = Not(g) y = Where(n, x, s)", z=0.0, s=0.1)
+    hard = "g = Greater(x, a) l = Less(x, b) o = {}(g, l) y = Where(o, x, z)"
+    yield case("Or", "hard_shrink", MATRIX, hard.format("Or"), a=0.5, b=-0.5, z=0.0)
+    yield case("And", "between", MATRIX, hard.format("And"), a=-0.5, b=0.5, z=0.0)
+    yield case("Mul", "by_comparison", MATRIX, "g = Greater(x, z) f = Cast<to=1>(g) y = Mul(x, f)", z=0.0)
+    yield case("Sign", "value", MATRIX, "s = Sign(x) y = Mul(s, x)")
+    yield case("Sign", "constant", MATRIX, "s = Sign(c) y = Mul(x, s)", c=floats(-2.0, 0.0, 0.5, 3.0))
+
+
+def shared_rows() -> Iterator[Case]:
+    """Constants that exporters repeat for every row."""
+    same = np.repeat(np.arange(12, dtype=np.float32).reshape(1, 3, 4) / 10, 2, axis=0)
+    yield case("Add", "equal_rows", MATRIX, "y = Add(x, c)", rows=2, c=same)
+    yield case("Concat", "equal_rows", MATRIX, "y = Concat<axis=1>(c, x)", rows=2, c=same)
 
 
 def choices() -> Iterator[Case]:

@@ -20,6 +20,7 @@ def cases() -> Iterator[Case]:
     yield from slices()
     yield from pads()
     yield from gathers()
+    yield from places()
     yield from repetitions()
     yield from blocks()
 
@@ -225,6 +226,28 @@ def gathers() -> Iterator[Case]:
     yield case("Gather", "opset_7", SAMPLE, "y = Gather<axis=1>(x, i)", opset=7, i=[1, 0])
     yield case("Gather", "embedding", MATRIX, "e = Gather(c, i) y = Add(x, e)", c=(7, 4), i=[5, 0, -1])
     yield case("Gather", "queries_of_three", [3, 2, 4], "q = Gather<axis=1>(x, a) k = Gather<axis=1>(x, b) y = Mul(q, k)", a=0, b=2)
+
+
+def places() -> Iterator[Case]:
+    steps = "t = Transpose<perm=[2, 0, 1]>(x) g = GatherND(t, i) y = Transpose<perm=[1, 2, 0]>(g)"
+    yield case("GatherND", "last_axis", [3, 4], steps, i=np.array([[0], [3], [3], [-1], [1]]))
+    both = "t = Transpose<perm=[1, 2, 0]>(x) g = GatherND(t, i) y = Transpose<perm=[1, 0]>(g)"
+    yield case("GatherND", "two_axes", [3, 4], both, i=np.array([[0, 1], [2, 3], [1, -1]]))
+    grid = "t = Transpose<perm=[1, 2, 0]>(x) g = GatherND(t, i) y = Transpose<perm=[2, 0, 1]>(g)"
+    yield case("GatherND", "matrix_of_places", [3, 4], grid, i=np.array([[[0, 1], [2, 3]], [[1, 1], [0, 0]]]))
+    nodes = "o = OneHot{}(i, d, v) y = Mul(x, o)"
+    values = np.array([0.5, 2.0], np.float32)
+    yield case("OneHot", "constants", [3, 4], nodes.format(""), i=[1, -1, 7], d=4, v=values)
+    yield case("OneHot", "first_axis", [3, 4], nodes.format("<axis=0>"), i=[1, 0, 2, 2], d=3, v=values)
+    table = "s = ScatterND(c, i, u) y = Add(x, s)"
+    yield case("ScatterND", "constants", [3, 4], table, c=(3, 4), i=np.array([[0], [2]]), u=(2, 4))
+    yield case("ScatterND", "elements", [3, 4], table, c=(3, 4), i=np.array([[0, 1], [2, -1]]), u=(2,))
+    for upper in (0, 1):
+        triangle = f"y = Trilu<upper={upper}>(x, k)"
+        yield case("Trilu", f"value_{upper}", [3, 4], triangle, k=1)
+        yield case("Trilu", f"constant_{upper}", [3, 4], f"t = Trilu<upper={upper}>(c) y = Mul(x, t)", c=(3, 4))
+    hidden = np.full((4, 4), -np.inf, np.float32)
+    yield case("Trilu", "infinite", [4, 4], "t = Trilu(c, k) a = Add(x, t) y = Softmax(a)", c=hidden, k=1)
 
 
 def repetitions() -> Iterator[Case]:

@@ -8,10 +8,35 @@ from case import Case, case
 
 
 def cases() -> Iterator[Case]:
+    yield from einsum()
     yield from gemm()
     yield from matmul()
     yield from batched()
     yield from attention()
+
+
+def einsum() -> Iterator[Case]:
+    def sum_of(variant: str, sample: list[int], equation: str, **constants) -> Case:
+        operands = ", ".join(["x", *constants])
+        return case("Einsum", variant, sample, f'y = Einsum<equation="{equation}">({operands})', **constants)
+
+    yield sum_of("matrix", [3, 4], "bti,io->bto", w=(4, 5))
+    yield sum_of("matrix_transposed", [3, 4], "bti,oi->bto", w=(5, 4))
+    yield sum_of("result_transposed", [3, 4], "bti,io->bot", w=(4, 5))
+    yield sum_of("two_inner_axes", [3, 4], "btc,tco->bo", w=(3, 4, 5))
+    yield sum_of("two_outer_axes", [4], "bl,ltc->btc", w=(4, 3, 2))
+    yield sum_of("matrix_of_each_head", [2, 3, 4], "bhti,hio->bhto", w=(2, 4, 5))
+    yield sum_of("element_by_element", [3, 4], "bti,ti->bti", w=(3, 4))
+    yield sum_of("outer_product", [3], "bi,j->bij", w=(4,))
+    yield sum_of("constant_first_axis_last", [3, 4], "bij,kj -> b k i", w=(5, 4))
+    yield sum_of("sum", [3, 4], "bij->bi")
+    yield sum_of("transposed", [3, 4], "bij->bji")
+    yield sum_of("two_constants", [3], "bi,ij,jk->bk", w=(3, 4), v=(4, 2))
+    yield case("Einsum", "constant_first", [3, 4], 'y = Einsum<equation="oi,bti->bto">(w, x)', w=(5, 4))
+    yield case("Einsum", "scores", [2, 3, 4], 't = Tanh(x) y = Einsum<equation="bhid,bhjd->bhij">(x, t)')
+    yield case("Einsum", "steps_before_heads", [3, 2, 4], 't = Tanh(x) y = Einsum<equation="bihd,bjhd->bhij">(x, t)')
+    yield case("Einsum", "inner_product", [3, 4], 't = Tanh(x) y = Einsum<equation="bti,bti->bt">(x, t)')
+    yield case("Einsum", "sum_over_one", [3, 4], 't = Tanh(x) y = Einsum<equation="bti,bsi->bt">(x, t)')
 
 
 def gemm() -> Iterator[Case]:
@@ -145,16 +170,6 @@ def batched() -> Iterator[Case]:
         b=(4,),
     )
     yield case(
-        "Conv",
-        "time_distributed",
-        [3, 2, 5],
-        "r = Reshape(x, flat) n = Conv<pads=[1, 1]>(r, w, b) y = Reshape(n, back)",
-        flat=[-1, 2, 5],
-        back=[-1, 3, 4, 5],
-        w=(4, 2, 3),
-        b=(4,),
-    )
-    yield case(
         "BatchNormalization",
         "time_distributed",
         [3, 4],
@@ -176,6 +191,10 @@ def batched() -> Iterator[Case]:
 
 
 def attention() -> Iterator[Case]:
+    one_head = "y = Attention<q_num_heads=1, kv_num_heads=1{}>(x, x, x{})"
+    yield case("Attention", "causal", [3, 4], one_head.format(", is_causal=1", ""), opset=23)
+    yield case("Attention", "mask", [3, 4], one_head.format("", ", m"), opset=23, m=(3, 3))
+    yield case("Attention", "mask_of_truth", [3, 4], one_head.format("", ", m"), opset=23, m=np.tri(3) > 0)
     projected = "q = MatMul(x, wq) k = MatMul(x, wk) v = MatMul(x, wv)"
     weights = {"wq": (4, 4), "wk": (4, 4), "wv": (4, 6)}
     heads = "q_num_heads=2, kv_num_heads=2"

@@ -14,6 +14,7 @@ def cases() -> Iterator[Case]:
     yield from batch()
     yield from instance_and_group()
     yield from layer()
+    yield from root_mean_square()
     yield from softmax()
 
 
@@ -88,6 +89,14 @@ def layer() -> Iterator[Case]:
         s=(4,),
         b=(4,),
     )
+
+
+def root_mean_square() -> Iterator[Case]:
+    for axis in (1, 2, -1):
+        shape = (4,) if axis != 1 else (3, 4)
+        nodes = f"y = RMSNormalization<axis={axis}>(x, s)"
+        yield case("RMSNormalization", f"axis_{axis}", [3, 4], nodes, opset=23, s=shape)
+    yield case("RMSNormalization", "epsilon", [3, 4], "y = RMSNormalization<epsilon=0.1>(x, s)", opset=23, s=(4,))
 
 
 def softmax() -> Iterator[Case]:

@@ -16,6 +16,8 @@ INPUT_SINCE = {
     "ReduceMin": 18,
     "ReduceL2": 18,
     "ReduceSumSquare": 18,
+    "ReduceL1": 18,
+    "ReduceLogSumExp": 18,
 }
 
 
@@ -43,6 +45,15 @@ def cases() -> Iterator[Case]:
         yield case(operator, "noop_with_axes", SAMPLE, f"{noop}(x, a)", opset=since, a=[1])
         yield case(operator, "axis_of_one", [1, 4], f"y = {operator}<keepdims=0>(x, a)", opset=since, a=[1])
         yield case(operator, "constant", [2, 4], f"r = {operator}(c, a) y = Mul(x, r)", opset=since, c=(2, 4), a=[1])
+    yield case("ReduceLogSum", "axis_1", SAMPLE, "y = ReduceLogSum(x, a)", opset=18, a=[1], positive=True)
+    yield case("ReduceLogSumExp", "wide", SAMPLE, "y = ReduceLogSumExp(x, a)", opset=18, a=[3], spread=60.0)
+    for axis in (1, 2, 3, -1):
+        yield case("CumSum", f"axis_{axis}", SAMPLE, "y = CumSum(x, a)", a=axis)
+    yield case("CumSum", "exclusive", SAMPLE, "y = CumSum<exclusive=1>(x, a)", a=2)
+    yield case("CumSum", "reverse", SAMPLE, "y = CumSum<reverse=1>(x, a)", a=2)
+    yield case("CumSum", "both", SAMPLE, "y = CumSum<exclusive=1, reverse=1>(x, a)", a=-1)
+    yield case("CumSum", "constant", SAMPLE, "c = CumSum(w, a) y = Mul(x, c)", w=(3, 4), a=0)
+    yield case("CumSum", "constant_reverse", SAMPLE, "c = CumSum<exclusive=1, reverse=1>(w, a) y = Mul(x, c)", w=(3, 4), a=1)
     yield case("ReduceMean", "opset_20", SAMPLE, "y = ReduceMean(x, a)", opset=20, a=[1])
     yield case("ReduceMax", "opset_20", SAMPLE, "y = ReduceMax(x, a)", opset=20, a=[1])
     yield case("ReduceMax", "ties", [4], "r = Relu(x) y = ReduceMax(r, a)", opset=18, a=[1])

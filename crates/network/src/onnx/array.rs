@@ -120,6 +120,22 @@ impl<T: Clone> Array<T> {
         self.transposed(&order)
     }
 
+    /// The first `size` elements along the first axis, if the others repeat them.
+    pub(crate) fn shared_row(&self, size: usize) -> Option<Self>
+    where
+        T: PartialEq,
+    {
+        let (&all, rest) = self.shape.split_first()?;
+        let length = size * rest.iter().product::<usize>();
+        if size == 0 || length == 0 || !all.is_multiple_of(size) {
+            return None;
+        }
+        let (first, others) = self.values.split_at(length);
+        let shape = [&[size], rest].concat();
+        let repeats = others.chunks_exact(length).all(|other| other == first);
+        repeats.then(|| Self { shape, values: first.to_vec() })
+    }
+
     /// One axis moved before all others.
     pub(crate) fn with_axis_first(&self, axis: usize) -> Result<Self, String> {
         if axis == 0 {

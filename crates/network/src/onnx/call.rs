@@ -12,11 +12,14 @@ pub(crate) struct Call<'a> {
     pub(crate) inputs: Vec<Value>,
     /// Version of the operator set.
     pub(crate) opset: i64,
+    /// Attributes of a function where the node gives none.
+    pub(crate) defaults: &'a [AttributeProto],
 }
 
 impl Call<'_> {
     fn attribute(&self, name: &str) -> Option<&AttributeProto> {
-        let attribute = self.node.attribute.iter().find(|attribute| attribute.name == name)?;
+        let mut given = self.node.attribute.iter().chain(self.defaults);
+        let attribute = given.find(|attribute| attribute.name == name)?;
         if attribute.ref_attr_name.is_empty() {
             Some(attribute)
         } else {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::import::reads;
 use super::model::OnnxModel;
+use super::proto::NodeProto;
 
 /// Operators that draw random numbers.
 const RANDOM: [&str; 6] = [
@@ -14,6 +15,9 @@ const RANDOM: [&str; 6] = [
     "Bernoulli",
     "Multinomial",
 ];
+
+/// Operators that return what they take.
+const IDENTITIES: [&str; 3] = ["Identity", "Cast", "Dropout"];
 
 impl OnnxModel {
     /// The values inside the graph through which all that `to` owes to `from`, and to random
@@ -79,25 +83,46 @@ impl OnnxModel {
         found
     }
 
+    /// Whether two values are the same, identities aside.
+    pub fn is_same_value(&self, a: &str, b: &str) -> bool {
+        self.behind(a, &IDENTITIES) == self.behind(b, &IDENTITIES)
+    }
+
+    /// Whether `value` is `other` in the same or another shape.
+    pub fn is_reshaped(&self, value: &str, other: &str) -> bool {
+        let plain = [&IDENTITIES[..], &["Reshape", "Flatten", "Squeeze", "Unsqueeze"]].concat();
+        self.behind(value, &plain) == self.behind(other, &plain)
+    }
+
     /// Whether `value` is `mean` plus something else, identities aside: the sum by which a
     /// VAE draws its latent variable.
     pub fn is_sum_with(&self, value: &str, mean: &str) -> bool {
-        let nodes = &self.graph().node;
-        let written_by =
-            |name: &str| nodes.iter().find(|node| node.output.iter().any(|output| output == name));
-        let behind = |mut name: String| {
-            while let Some(node) = written_by(&name)
-                && matches!(node.op_type.as_str(), "Identity" | "Cast" | "Dropout")
-            {
-                name.clone_from(&node.input[0]);
-            }
-            name
-        };
-        let mean = behind(mean.to_string());
-        written_by(&behind(value.to_string())).is_some_and(|node| {
+        self.written_by(self.behind(value, &IDENTITIES)).is_some_and(|node| {
             matches!(node.op_type.as_str(), "Add" | "Sum")
-                && node.input.iter().any(|input| behind(input.clone()) == mean)
+                && node.input.iter().any(|input| self.is_same_value(input, mean))
         })
+    }
+
+    fn written_by(&self, name: &str) -> Option<&NodeProto> {
+        let mut nodes = self.graph().node.iter();
+        nodes.find(|node| node.output.iter().any(|output| output == name))
+    }
+
+    /// The value that `name` is when these operators are left out.
+    fn behind<'a>(&'a self, mut name: &'a str, operators: &[&str]) -> &'a str {
+        // No graph without cycles has longer chains.
+        for _ in 0..self.graph().node.len() {
+            match self.written_by(name) {
+                Some(node) if operators.contains(&node.op_type.as_str()) => {
+                    match node.input.first() {
+                        Some(input) => name = input,
+                        None => return name,
+                    }
+                }
+                _ => return name,
+            }
+        }
+        name
     }
 }
 
@@ -154,6 +179,23 @@ mod tests {
         assert_eq!(model.bottlenecks("x", "out"), ["sum", "z"]);
         assert!(model.is_sum_with("z", "mu") && model.is_sum_with("sum", "mu"));
         assert!(!model.is_sum_with("z", "h") && !model.is_sum_with("spread", "mu"));
+        assert!(model.is_same_value("z", "sum") && !model.is_same_value("z", "mu"));
+    }
+
+    #[test]
+    fn copies_are_told_from_values_of_their_own() {
+        let model = model(&[
+            "Flatten x -> flat",
+            "Identity flat -> out",
+            "Cast out -> cast",
+            "Relu x -> h",
+            "Identity a -> b",
+            "Identity b -> a",
+        ]);
+        assert!(model.is_reshaped("cast", "x") && !model.is_reshaped("h", "x"));
+        assert!(model.is_same_value("cast", "flat") && !model.is_same_value("out", "x"));
+        // A cycle ends somewhere.
+        assert!(!model.is_same_value("a", "x"));
     }
 
     #[test]

@@ -39,6 +39,14 @@ pub(crate) struct Draft {
 /// row to another.
 pub(crate) const TRIAL_ROWS: usize = 2;
 
+/// Stands for minus infinity, which masks of attention add: parameters are finite, and a
+/// softmax makes 0 of either.
+const HIDDEN: f32 = -1e30;
+
+/// What may have gone wrong where samples seem to be mixed.
+pub(crate) const ROWS_WRITTEN: &str = " (if it does not mix samples, the exporter may have \
+    written the number of rows of its example into the graph: export with a batch of one row)";
+
 impl Draft {
     pub(crate) fn new(input_shape: Vec<usize>, declared_rows: Option<usize>) -> Self {
         Self { input_shape, nodes: vec![], declared_rows }
@@ -46,7 +54,7 @@ impl Draft {
 
     /// The input of the network.
     pub(crate) fn input(&self) -> Features {
-        Features { value: 0, shape: self.input_shape.clone(), batch: 0, merged: 1 }
+        Features { value: 0, shape: self.input_shape.clone(), batch: 0, merged: 1, before: 1 }
     }
 
     /// Adds an operator whose output has this sample shape.
@@ -62,7 +70,7 @@ impl Draft {
         }
         let from = inputs.iter().map(|input| input.value).collect();
         self.nodes.push(DraftNode { operator, from, parameters, shape: shape.clone() });
-        Ok(Features { value: self.nodes.len(), shape, batch: 0, merged: 1 })
+        Ok(Features { value: self.nodes.len(), shape, batch: 0, merged: 1, before: 1 })
     }
 
     /// The same features in another sample shape.
@@ -108,6 +116,8 @@ impl Draft {
     ) -> Result<Features, String> {
         let size = scale.len();
         let config = ElementwiseAffineConfig { size, inner };
+        let hidden = |&shift: &f32| if shift == f32::NEG_INFINITY { HIDDEN } else { shift };
+        let shift = shift.iter().map(hidden).collect();
         let parameters = vec![("scale", vec![size], scale), ("shift", vec![size], shift)];
         let operator = OperatorConfig::ElementwiseAffine(config);
         Ok(self.push(operator, &[x], parameters, x.shape.clone())?.placed_like(x))
@@ -203,27 +213,38 @@ impl Draft {
         let mut first = positions(rows.chain(x.shape.iter().copied()).collect())?;
         if x.merged > 1 {
             let rest = x.shape[1..].iter().copied();
-            first = first.reshaped([TRIAL_ROWS * x.merged].into_iter().chain(rest).collect())?;
+            let after = x.merged / x.before;
+            first = first
+                .reshaped(vec![TRIAL_ROWS, x.before, x.count() / x.before])?
+                .transposed(&[1, 0, 2])?
+                .reshaped([x.before * TRIAL_ROWS * after].into_iter().chain(rest).collect())?;
         }
         let moved = layout(first.with_first_axis_at(x.batch)?)?;
         let count = x.count();
-        // The axis along which nothing but the sample changes is the batch; or the sample and
-        // then elements of it.
+        // The axis along which nothing but the sample changes is the batch; or elements of a
+        // sample, the sample, and then more elements of it.
         let mut found = None;
-        for merged in [false, true] {
+        'search: for merged in [false, true] {
             for (axis, &size) in moved.shape.iter().enumerate() {
-                let fits = size == TRIAL_ROWS || merged && size.is_multiple_of(TRIAL_ROWS);
-                if found.is_some() || !fits {
+                if !(size == TRIAL_ROWS || merged && size.is_multiple_of(TRIAL_ROWS)) {
                     continue;
                 }
-                let rows = moved.with_axis_first(axis)?;
-                if keeps_samples(&rows.values, count) {
-                    found = Some((axis, size / TRIAL_ROWS, rows));
+                let lines = moved.with_axis_first(axis)?;
+                let shared = size / TRIAL_ROWS;
+                for before in (1..=shared).filter(|before| shared.is_multiple_of(*before)) {
+                    let rest = lines.values.len() / (before * TRIAL_ROWS);
+                    let split = lines.clone().reshaped(vec![before, TRIAL_ROWS, rest])?;
+                    let rows = split.transposed(&[1, 0, 2])?;
+                    if keeps_samples(&rows.values, count) {
+                        let shape = [&[size], &lines.shape[1..]].concat();
+                        found = Some((axis, shared, before, rows.reshaped(shape)?));
+                        break 'search;
+                    }
                 }
             }
         }
-        let Some((batch, merged, rows)) = found else {
-            return Err(format!("it mixes samples of {:?}", x.shape));
+        let Some((batch, merged, before, rows)) = found else {
+            return Err(format!("it mixes samples of {:?}{ROWS_WRITTEN}", x.shape));
         };
         let mut shape = rows.shape[1..].to_vec();
         if merged > 1 {
@@ -239,7 +260,7 @@ impl Draft {
             let config = GatherConfig { shape: shape.clone(), indices };
             self.push(OperatorConfig::Gather(config), &[x], vec![], shape)?
         };
-        Ok(Features { batch, merged, ..result })
+        Ok(Features { batch, merged, before, ..result })
     }
 
     /// Axes in another order; the batch keeps the first place.

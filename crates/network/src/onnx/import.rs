@@ -56,6 +56,10 @@ impl OnnxModel {
                     import.problems.push(format!("output {name:?}: {}", displaced(features)));
                 }
                 Some(Value::Failed) => {}
+                Some(Value::Noise) => import.problems.push(format!(
+                    "output {name:?} is drawn at random: export the mean and the spread that it \
+                     is drawn with"
+                )),
                 Some(other) => import.problems.push(format!(
                     "output {name:?} does not depend on {:?}: it is {}",
                     part.from,
@@ -255,7 +259,8 @@ impl<'a> Import<'a> {
         if inputs.iter().any(|value| matches!(value, Value::Failed)) {
             return Ok(vec![]);
         }
-        let call = Call { node, outer, inputs, opset: self.model.opset };
+        let defaults = function.map_or(&[][..], |function| &function.attribute_proto);
+        let call = Call { node, outer, inputs, opset: self.model.opset, defaults };
         if function.is_some_and(|function| *function == continuous_bernoulli_mean()) {
             let mean = elementwise::apply(
                 &mut self.draft,
@@ -266,7 +271,8 @@ impl<'a> Import<'a> {
         }
         if let Some(function) = function {
             // A function sees its own values only.
-            let arguments = function.input.iter().cloned().zip(call.inputs.iter().cloned());
+            let given = call.inputs.iter().cloned().chain(std::iter::repeat(Value::Absent));
+            let arguments = function.input.iter().cloned().zip(given);
             let outside = std::mem::replace(&mut self.scope, arguments.collect());
             for inner in &function.node {
                 self.node(inner, Some(&call), depth + 1);

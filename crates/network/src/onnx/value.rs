@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::array::Array;
+use super::call::axis;
 
 /// A number of a shape computation: it may depend on the number of rows in a batch, which
 /// is only known later. `rows * (number of rows) + fixed`.
@@ -42,6 +43,9 @@ pub(crate) struct Features {
     /// How many elements of a sample share the graph's axis with the batch: attention is
     /// written with axes of batch x heads. If more than 1, they are the sample's first axis.
     pub(crate) merged: usize,
+    /// How many of these come before the batch, so that the axis is before x rows x after:
+    /// attention over sequences is written with axes of steps x batch.
+    pub(crate) before: usize,
 }
 
 impl Features {
@@ -50,15 +54,48 @@ impl Features {
         self.batch == 0 && self.merged == 1
     }
 
+    /// The sample's axis that an axis of the graph is, counted from the end if negative.
+    ///
+    /// # Errors
+    /// If it is that of the batch.
+    pub(crate) fn sample_axis(&self, given: i64) -> Result<usize, String> {
+        let joined = usize::from(self.merged > 1);
+        let found = axis(given, self.shape.len() + 1 - joined)?;
+        match found.cmp(&self.batch) {
+            std::cmp::Ordering::Equal => Err("it works along the batch".to_string()),
+            std::cmp::Ordering::Less => Ok(found + joined),
+            std::cmp::Ordering::Greater => Ok(found - 1 + joined),
+        }
+    }
+
+    /// The same samples with the batch as the first axis: where it stands is a matter of the
+    /// graph's axes alone.
+    pub(crate) fn plain(&self) -> Self {
+        Self { batch: 0, merged: 1, before: 1, ..self.clone() }
+    }
+
+    /// Whether the batch stands in the same place as in `other`.
+    pub(crate) fn is_placed_like(&self, other: &Self) -> bool {
+        (self.batch, self.merged, self.before) == (other.batch, other.merged, other.before)
+    }
+
     /// The same features with the batch placed as in `other`.
     pub(crate) fn placed_like(self, other: &Self) -> Self {
-        Self { batch: other.batch, merged: other.merged, ..self }
+        Self { batch: other.batch, merged: other.merged, before: other.before, ..self }
     }
 
     /// Features of a sample.
     pub(crate) fn count(&self) -> usize {
         self.shape.iter().product()
     }
+}
+
+/// A comparison of a value of the network: where `value > limit`, or where not.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Threshold {
+    pub(crate) value: Features,
+    pub(crate) limit: f32,
+    pub(crate) negated: bool,
 }
 
 /// A value of the graph.
@@ -70,10 +107,13 @@ pub(crate) enum Value {
     Numbers(Rc<Array<f32>>),
     /// Integers and truth values that depend on nothing but the number of rows.
     Dimensions(Rc<Array<Dimension>>),
+    /// Places in a batch of [`TRIAL_ROWS`](super::draft::TRIAL_ROWS) rows, as multiples of the
+    /// row's number and a constant; the first axis is that of the rows.
+    Places(Rc<Array<f64>>),
     /// What depends on the input: one row for each sample.
     Features(Features),
     /// Where a value of the network exceeds a number.
-    Above(Features, f32),
+    Above(Threshold),
     /// An input of the model that is no part of the network: only its sample shape is known.
     Outside(Vec<usize>),
     /// Random numbers drawn inside the graph.
@@ -109,6 +149,7 @@ impl Value {
             Self::Numbers(array) => format!("a constant of shape {:?}", array.shape),
             Self::Dimensions(array) => format!("integers of shape {:?}", array.shape),
             Self::Features(features) => format!("a value of sample shape {:?}", features.shape),
+            Self::Places(_) => "places that depend on the number of rows".to_string(),
             Self::Above(..) => "a comparison".to_string(),
             Self::Outside(_) => {
                 "an input of the model, which is no part of this network".to_string()

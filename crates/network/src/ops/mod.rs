@@ -30,6 +30,7 @@ mod max_pool2d;
 mod multiply;
 mod reshape;
 mod scalar;
+mod select;
 mod softmax;
 mod standardise;
 mod window;
@@ -50,6 +51,7 @@ pub use max_pool2d::{MaxPool2d, MaxPool2dConfig};
 pub use multiply::{Multiply, MultiplyConfig};
 pub use reshape::{Reshape, ReshapeConfig};
 pub(crate) use scalar::{CONTINUOUS_BERNOULLI_MEAN, CONTINUOUS_BERNOULLI_NEAR};
+pub use select::{Select, SelectConfig};
 pub use softmax::{Softmax, SoftmaxConfig};
 pub use standardise::{Standardise, StandardiseConfig};
 
@@ -195,6 +197,8 @@ registry! {
     "add" => Add(AddConfig),
     /// Element-wise product of two values.
     "multiply" => Multiply(MultiplyConfig),
+    /// One of two values, by the sign of a third.
+    "select" => Select(SelectConfig),
     /// Scale and shift of every feature or channel.
     "elementwise_affine" => ElementwiseAffine(ElementwiseAffineConfig),
     /// Features in another order, repeated, left out or zero.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use vaegis_network::ops::{
     ActivationConfig, AddConfig, ConcatConfig, Conv2dConfig, ConvTranspose2dConfig,
     ElementwiseAffineConfig, Function, GatherConfig, Initialiser, LinearConfig, MatMulConfig,
-    MaxPool2dConfig, MultiplyConfig, OperatorConfig, ReshapeConfig, SoftmaxConfig,
+    MaxPool2dConfig, MultiplyConfig, OperatorConfig, ReshapeConfig, SelectConfig, SoftmaxConfig,
     StandardiseConfig,
 };
 use vaegis_network::{Network, NetworkBuilder, Value, Weights};
@@ -34,6 +34,7 @@ pub(crate) fn other_than_activation() -> impl Strategy<Value = Network> {
         }),
         1 => (1usize..9).prop_map(|width| (vec![width], OperatorConfig::Add(AddConfig {}))),
         1 => (1usize..9).prop_map(|width| (vec![width], OperatorConfig::Multiply(MultiplyConfig {}))),
+        1 => (1usize..9).prop_map(|width| (vec![width], OperatorConfig::Select(SelectConfig {}))),
         1 => (1usize..9).prop_map(|width| {
             (vec![width], OperatorConfig::Concat(ConcatConfig { shape: vec![width, 3] }))
         }),
@@ -67,6 +68,10 @@ pub(crate) fn network(input_shape: Vec<usize>, operator: OperatorConfig, seed: u
             vec![0, inner, inner]
         }
         OperatorConfig::Multiply(_) => vec![0, builder.push(linear(features, features), &[0])],
+        OperatorConfig::Select(_) => {
+            let other = builder.push(linear(features, features), &[0]);
+            vec![0, other, builder.push(linear(features, features), &[0])]
+        }
         OperatorConfig::MatMul(MatMulConfig { batch, rows, inner, columns, .. }) => vec![
             builder.push(linear(features, batch * rows * inner), &[0]),
             builder.push(linear(features, batch * inner * columns), &[0]),

@@ -44,6 +44,9 @@ fn apply(
             (0..x.len()).map(|f| inputs.iter().map(|input| input[f]).sum()).collect()
         }
         OperatorConfig::Multiply(_) => x.iter().zip(inputs[1]).map(|(a, b)| a * b).collect(),
+        OperatorConfig::Select(_) => {
+            (0..x.len()).map(|f| if x[f] > 0.0 { inputs[1][f] } else { inputs[2][f] }).collect()
+        }
         OperatorConfig::Concat(_) => inputs.concat(),
         OperatorConfig::ElementwiseAffine(ElementwiseAffineConfig { size, inner }) => {
             let (scale, shift) = (parameter("scale"), parameter("shift"));

@@ -20,7 +20,7 @@ use crate::{Error, Likelihood, Vae};
 use declared::Declared;
 pub(crate) use declared::{LIKELIHOOD, RETURNS};
 pub use manifest::import_manifest;
-use names::{Role, role, says_logits};
+use names::{Role, role, says_logits, says_means};
 pub use preprocessing::{Preprocessing, ReconstructionSpace};
 
 /// What an encoder's second output holds.
@@ -112,13 +112,24 @@ pub fn import_pair(
     let z = only_input(&decoder)?;
     let mut remarks = vec![];
     let outputs = encoder.outputs();
-    let posterior = posterior(&encoder, &outputs, options)?;
+    let posterior = match posterior(&encoder, &outputs, options) {
+        Ok(posterior) => posterior,
+        Err(question) => {
+            let questions =
+                [problems(question), other_questions(&encoder, &decoder, options, device)];
+            return Err(Error::Import(questions.concat()));
+        }
+    };
     remarks.push(posterior.describe());
-    let reconstruction = match decoder.outputs().as_slice() {
-        [only] => only.name.clone(),
-        many => named(&decoder, many, options.reconstruction.as_deref(), "--reconstruction")?,
+    let decoded = decoder.outputs();
+    let reconstruction = match (decoded.as_slice(), &options.reconstruction) {
+        ([only], None) => only.name.clone(),
+        (many, None) if let Some(mean) = only_mean(many) => mean.name.clone(),
+        (many, name) => named(&decoder, many, name.as_deref(), "--reconstruction")?,
     };
     let names = posterior.names();
+    remarks.extend(left_out(&encoder, &outputs, &names));
+    remarks.extend(left_out(&decoder, &decoded, &[&reconstruction]));
     let model_shape = shape_for(&x, options);
     let encoded = encoder
         .network(&Part { from: &x.name, sample_shape: model_shape.as_deref(), to: &names }, device);
@@ -139,6 +150,52 @@ pub fn import_pair(
     let origins = [encoder.origin(), decoder.origin()];
     let named = (reconstruction.as_str(), declared);
     parts::assemble(encoded, decoded, &posterior, named, options, origins, remarks)
+}
+
+/// What else stands in the way of importing a pair whose posterior is not known yet.
+fn other_questions(
+    encoder: &OnnxModel,
+    decoder: &OnnxModel,
+    options: &ImportOptions,
+    device: &Device,
+) -> Vec<String> {
+    let mut found = vec![];
+    let outputs = encoder.outputs();
+    let names: Vec<&str> = outputs.iter().map(|port| port.name.as_str()).collect();
+    if let Ok(x) = only_input(encoder) {
+        let shape = shape_for(&x, options);
+        let network = |to: &[&str]| {
+            encoder.network(&Part { from: &x.name, sample_shape: shape.as_deref(), to }, device)
+        };
+        // An output that is not the posterior may be anything, but one must be understood.
+        if names.iter().all(|name| network(&[name]).is_err()) {
+            found.extend(network(&names).err().map(|error| error.to_string()));
+        }
+    }
+    let decoded = decoder.outputs();
+    let (Ok(z), [made]) = (only_input(decoder), decoded.as_slice()) else { return found };
+    if z.sample_shape().is_some() {
+        let part = Part { from: &z.name, sample_shape: None, to: &[&made.name] };
+        found.extend(match decoder.network(&part, device) {
+            Err(error) => vec![error.to_string()],
+            Ok(network) => {
+                let range = parts::range_of(&network);
+                let answer = Declared::of(decoder).and_then(|declared| {
+                    let (stated, declared) = (options.returns, declared.returns);
+                    returned(&made.name, range, stated, declared, decoder.origin())
+                });
+                answer.err().map(problems).unwrap_or_default()
+            }
+        });
+    }
+    found
+}
+
+fn problems(error: Error) -> Vec<String> {
+    match error {
+        Error::Import(problems) => problems,
+        other => vec![other.to_string()],
+    }
 }
 
 /// Imports a model that holds encoder and decoder in one graph: x to reconstruction, mu and
@@ -164,6 +221,7 @@ pub fn import_file(
     let posterior = posterior(&model, &rest, options)?;
     let mut remarks = vec![posterior.describe()];
     let names = posterior.names();
+    remarks.extend(left_out(&model, &rest, &names));
     let encoder = model
         .network(&Part { from: &x.name, sample_shape: shape.as_deref(), to: &names }, device)?;
     let latent = match &options.latent {
@@ -243,7 +301,26 @@ fn shape_for(x: &Port, options: &ImportOptions) -> Option<Vec<usize>> {
     options.data_shape.clone()
 }
 
-/// The only output with as many features as the input.
+/// The only mean among outputs that are all means or spreads: a decoder that returns the
+/// parameters of a Gaussian.
+fn only_mean(ports: &[Port]) -> Option<&Port> {
+    let roles: Vec<Role> = ports.iter().map(|port| role(&port.name)).collect::<Option<_>>()?;
+    let mut means = ports.iter().zip(&roles).filter(|(_, role)| **role == Role::Mean);
+    let (mean, _) = means.next()?;
+    means.next().is_none().then_some(mean)
+}
+
+/// Says which outputs are not used.
+fn left_out(model: &OnnxModel, ports: &[Port], used: &[&str]) -> Option<String> {
+    let unused: Vec<Port> =
+        ports.iter().filter(|port| !used.contains(&port.name.as_str())).cloned().collect();
+    (!unused.is_empty()).then(|| {
+        let file = model.origin().file_name().unwrap_or_default().display();
+        format!("outputs of {file} that are not used: {}", list(&unused))
+    })
+}
+
+/// The only output with as many features as the input that is not the input itself.
 fn reconstruction_of(
     model: &OnnxModel,
     outputs: &[Port],
@@ -256,6 +333,7 @@ fn reconstruction_of(
     let fitting: Vec<&Port> = outputs
         .iter()
         .filter(|port| role(&port.name).is_none())
+        .filter(|port| !model.is_reshaped(&port.name, &x.name))
         .filter(|port| !known || features(port) == wanted)
         .collect();
     match fitting.as_slice() {
@@ -263,6 +341,9 @@ fn reconstruction_of(
         _ => named(model, outputs, None, "--reconstruction"),
     }
 }
+
+/// How outputs were told apart where nothing was stated.
+pub(crate) const BY_NAMES: &str = "by their names";
 
 /// Which outputs hold the posterior.
 #[derive(Debug, Clone, PartialEq)]
@@ -321,7 +402,8 @@ fn posterior(
     };
     let ask = |what: &str| Err(open(model, &format!("{what} Its outputs: {}", list(outputs))));
     let kinds = "--spread log-variance, log-sigma, sigma, variance or softplus-sigma";
-    if let (None, None) = (&options.posterior, options.spread) {
+    let fixed = matches!(options.spread, Some(Spread::Fixed(_)));
+    if options.posterior.is_none() && !fixed {
         // Names that say everything, among any number of outputs.
         let with = |wanted: fn(&Role) -> bool| -> Vec<(&Port, Role)> {
             let roles = chosen.iter().filter_map(|port| Some((port, role(&port.name)?)));
@@ -335,8 +417,8 @@ fn posterior(
             return Ok(PosteriorOutputs::Two {
                 mean: mean.name.clone(),
                 spread: spread.name.clone(),
-                kind: *kind,
-                by: "by their names",
+                kind: options.spread.unwrap_or(*kind),
+                by: if options.spread.is_some() { "as stated" } else { BY_NAMES },
             });
         }
     }
@@ -354,11 +436,16 @@ fn posterior(
             many.len()
         )),
         ([first, second], Some(kind)) => {
-            // Stated names come in the stated order; otherwise names may still tell which
+            // Stated names come in the stated order; otherwise one name may still tell which
             // is which.
-            let reversed = options.posterior.is_none()
-                && matches!(role(&first.name), Some(Role::Spread(_)))
-                && role(&second.name) == Some(Role::Mean);
+            let reversed = match (&options.posterior, role(&first.name), role(&second.name)) {
+                (Some(_), _, _) | (None, Some(Role::Mean) | None, None) => false,
+                (None, None, Some(second)) => second == Role::Mean,
+                (None, Some(Role::Spread(_)), None) => true,
+                (None, Some(_), Some(_)) => {
+                    return ask("which outputs hold mu and the spread (--posterior MU,SPREAD)?");
+                }
+            };
             let (mean, spread) = if reversed { (second, first) } else { (first, second) };
             Ok(PosteriorOutputs::Two {
                 mean: mean.name.clone(),
@@ -372,7 +459,7 @@ fn posterior(
                 mean: chosen[0].name.clone(),
                 spread: second.name.clone(),
                 kind,
-                by: "by its name",
+                by: BY_NAMES,
             }),
             _ => ask(&format!("what does {:?} hold ({kinds})?", second.name)),
         },
@@ -398,8 +485,8 @@ fn cut(
         PosteriorOutputs::Two { mean, .. } | PosteriorOutputs::Mean { mean, .. } => mean,
         PosteriorOutputs::One { .. } => return ask("mu and spread are one value"),
     };
-    if bottlenecks.contains(mean) {
-        return Ok(mean.clone());
+    if let Some(copy) = bottlenecks.iter().find(|value| model.is_same_value(value, mean)) {
+        return Ok(copy.clone());
     }
     match bottlenecks.iter().find(|value| model.is_sum_with(value, mean)) {
         Some(sum) => Ok(sum.clone()),
@@ -416,16 +503,24 @@ fn cut(
 /// What the decoder returns: the user says it, or the file, its last operator or its name.
 fn returned(
     name: &str,
-    ends_bounded: bool,
+    range: Option<[f64; 2]>,
     stated: Option<Reconstruction>,
     declared: Option<Reconstruction>,
     origin: &Path,
-) -> Result<(Reconstruction, &'static str), Error> {
-    match (stated, declared) {
-        (Some(stated), _) => Ok((stated, "as stated")),
-        (None, Some(declared)) => Ok((declared, "as the file says")),
-        _ if ends_bounded => Ok((Reconstruction::Means, "it ends in a bounded function")),
-        _ if says_logits(name) => Ok((Reconstruction::Logits, "by its name")),
+) -> Result<(Reconstruction, String), Error> {
+    let means = |why: String| Ok((Reconstruction::Means, why));
+    match (stated.or(declared), range) {
+        (Some(known), _) => {
+            let why = if stated.is_some() { "as stated" } else { "as the file says" };
+            Ok((known, why.to_string()))
+        }
+        (None, None) if says_logits(name) => {
+            Ok((Reconstruction::Logits, "by its name".to_string()))
+        }
+        (None, None) if says_means(name) => means("by its name".to_string()),
+        (None, Some([low, high])) if !says_logits(name) => {
+            means(format!("they lie in [{low}, {high}]"))
+        }
         _ => Err(Error::Import(vec![format!(
             "{}: does output {name:?} hold means of p(x|z) or logits (--decoder-returns means or \
              logits)?",

@@ -14,8 +14,8 @@ use vaegis_network::{Network, NetworkBuilder, Value};
 use super::declared::Declared;
 use super::preprocessing::Affine;
 use super::{
-    ImportOptions, Imported, PosteriorOutputs, Reconstruction, ReconstructionSpace, Spread,
-    returned,
+    BY_NAMES, ImportOptions, Imported, PosteriorOutputs, Reconstruction, ReconstructionSpace,
+    Spread, returned,
 };
 use crate::{Error, Likelihood, Vae};
 
@@ -42,6 +42,8 @@ pub(super) fn assemble(
         to_model(&data, &model, affine.as_ref()).map_err(|reason| problem(encoder_file, reason))?;
     if is_channels_last(&data, &model) {
         remarks.push(format!("images {data:?} are given to the encoder as {model:?}"));
+    } else if is_folded(&data, &model) {
+        remarks.push(format!("samples {data:?} are given to the encoder as {model:?}, in order"));
     }
     let encoder = with_posterior(encoder, posterior, decoder.input_shape())
         .map_err(|reason| problem(encoder_file, reason))?;
@@ -50,9 +52,9 @@ pub(super) fn assemble(
         None => encoder,
     };
 
-    let bounded = decoder.final_function().is_some_and(is_bounded);
+    let range = range_of(&decoder);
     let (returns, why) =
-        returned(reconstruction, bounded, options.returns, declared.returns, decoder_file)?;
+        returned(reconstruction, range, options.returns, declared.returns, decoder_file)?;
     let scaled = options.preprocessing.space == Some(ReconstructionSpace::Model);
     let inverse = affine.as_ref().filter(|_| scaled).map(Affine::inverse);
     let last = decoder.final_function().filter(|_| inverse.is_none());
@@ -78,6 +80,13 @@ pub(super) fn assemble(
         (likelihood, ..) => format!("scored as {}", likelihood.name()),
     };
     remarks.push(format!("output {reconstruction:?} holds {holds} ({why}), {scored}"));
+    if range == Some([0.0, 1.0]) && options.beyond_unit_interval && !scaled {
+        remarks.push(
+            "the data leaves [0, 1], where these means lie: if the model saw the data scaled, \
+             state --scale, --mean, --std and --reconstruction-space"
+                .to_string(),
+        );
+    }
     let decoder = if strip { decoder.without_final_function()? } else { decoder };
     let made = decoder.output_shape(0).to_vec();
     let suffix =
@@ -94,13 +103,20 @@ pub(super) fn assemble(
     Ok(Imported { vae: Vae::new(encoder, decoder, likelihood)?, remarks })
 }
 
-/// Whether a function has values that can only be means.
-pub(super) fn is_bounded(function: Function) -> bool {
-    match function {
-        Function::Sigmoid | Function::ContinuousBernoulliMean => true,
-        Function::Tanh | Function::HardSigmoid { .. } => true,
-        Function::Clip { low, high } => low.is_some() && high.is_some(),
-        _ => false,
+/// Where the only output of a network lies, if that is an interval that no logits are limited to.
+pub(super) fn range_of(network: &Network) -> Option<[f64; 2]> {
+    match network.final_operator()? {
+        OperatorConfig::Softmax(_) => Some([0.0, 1.0]),
+        OperatorConfig::Activation(ActivationConfig { function }) => match function {
+            Function::Sigmoid
+            | Function::HardSigmoid { .. }
+            | Function::ContinuousBernoulliMean => Some([0.0, 1.0]),
+            Function::Tanh => Some([-1.0, 1.0]),
+            // Logits are clipped, too, but on both sides of 0.
+            Function::Clip { low: Some(low), high: Some(high) } if low >= 0.0 => Some([low, high]),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -157,7 +173,7 @@ fn with_posterior(
     latent: &[usize],
 ) -> Result<Network, String> {
     let (network, mean, spread, kind) = match posterior {
-        PosteriorOutputs::Two { kind, mean, spread, .. } => {
+        PosteriorOutputs::Two { kind, mean, spread, by } => {
             let shapes = (encoder.output_shape(0), encoder.output_shape(1));
             if shapes.0 != shapes.1 {
                 return Err(format!(
@@ -166,8 +182,11 @@ fn with_posterior(
                 ));
             }
             check_latent(encoder.output_shape(0), latent)?;
-            let (mean, spread) = (encoder.outputs()[0], encoder.outputs()[1]);
-            (encoder, mean, spread, *kind)
+            let outputs = (encoder.outputs()[0], encoder.outputs()[1]);
+            if *by == BY_NAMES && matches!(kind, Spread::Sigma | Spread::Variance) {
+                check_positive(&encoder, outputs.1, spread)?;
+            }
+            (encoder, outputs.0, outputs.1, *kind)
         }
         PosteriorOutputs::Mean { sigma, .. } => {
             check_latent(encoder.output_shape(0), latent)?;
@@ -216,6 +235,22 @@ fn with_posterior(
     network.with_outputs(&[mean, spread]).map_err(|error| error.to_string())
 }
 
+/// What is called a standard deviation or a variance cannot be the result of an affine map.
+fn check_positive(encoder: &Network, value: Value, name: &str) -> Result<(), String> {
+    let alone = encoder.clone().with_outputs(&[value]).map_err(|error| error.to_string())?;
+    match alone.final_operator() {
+        Some(
+            OperatorConfig::Linear(_)
+            | OperatorConfig::Conv2d(_)
+            | OperatorConfig::ConvTranspose2d(_),
+        ) => Err(format!(
+            "output {name:?} may be negative: what does it hold (--spread log-variance, \
+             log-sigma, sigma, variance or softplus-sigma)?"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// mu must be what the decoder takes: the same shape, or the same features where one is flat.
 fn check_latent(mean: &[usize], latent: &[usize]) -> Result<(), String> {
     if is_same(mean, latent) {
@@ -233,6 +268,12 @@ fn is_same(a: &[usize], b: &[usize]) -> bool {
     let (a, b) = (long(a), long(b));
     let equal = a.iter().product::<usize>() == b.iter().product::<usize>();
     equal && (a == b || a.len() <= 1 || b.len() <= 1)
+}
+
+/// Whether one shape has several axes where the other is flat.
+fn is_folded(a: &[usize], b: &[usize]) -> bool {
+    let axes = |shape: &[usize]| shape.iter().filter(|&&size| size != 1).count();
+    is_same(a, b) && axes(a) != axes(b)
 }
 
 /// Which features of `whole` are the first and the second half along the axis in which it is

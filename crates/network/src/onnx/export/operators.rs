@@ -35,6 +35,7 @@ pub(super) fn write(
         }
         OperatorConfig::Add(_) => elementwise(graph, "Add", inputs, shape),
         OperatorConfig::Multiply(_) => elementwise(graph, "Mul", inputs, shape),
+        OperatorConfig::Select(_) => select(graph, inputs, shape),
         OperatorConfig::ElementwiseAffine(config) => affine(graph, config, inputs[0]),
         OperatorConfig::Gather(config) => gather(graph, &config.indices, inputs[0], from, shape),
         OperatorConfig::Concat(_) => concat(graph, inputs),
@@ -111,6 +112,14 @@ fn elementwise(
         result = graph.node(operator, &[&result, &other], vec![]);
     }
     (result, shape)
+}
+
+/// The second value where the first is positive, else the third.
+fn select(graph: &mut Graph<'_>, inputs: &[Value], shape: &[usize]) -> Written {
+    let [condition, yes, no] = [0, 1, 2].map(|at| graph.shaped(inputs[at], shape));
+    let zero = graph.numbers("zero", &[], &[0.0]);
+    let chosen = graph.node("Greater", &[&condition, &zero], vec![]);
+    (graph.node("Where", &[&chosen, &yes, &no], vec![]), shape.to_vec())
 }
 
 fn affine(graph: &mut Graph<'_>, config: &ElementwiseAffineConfig, input: Value) -> Written {

@@ -37,6 +37,7 @@ impl Network {
                 shape: self.shapes[value].clone(),
                 batch: 0,
                 merged: 1,
+                before: 1,
             })
             .collect();
         let outputs = optimise(&mut draft, &outputs);

@@ -1,11 +1,13 @@
 //! Functions of two values with broadcasting.
 
-use crate::ops::{Function, MultiplyConfig, OperatorConfig};
+use std::rc::Rc;
+
+use crate::ops::{Function, MultiplyConfig, OperatorConfig, SelectConfig};
 
 use super::super::array::{Array, broadcast_shapes};
-use super::super::call::{Call, displaced};
+use super::super::call::Call;
 use super::super::draft::{Draft, TRIAL_ROWS};
-use super::super::value::{Dimension, Features, Value};
+use super::super::value::{Dimension, Features, Threshold, Value};
 use super::elementwise::{apply, evaluated};
 
 /// Arithmetic and comparisons.
@@ -19,6 +21,7 @@ pub(super) enum Binary {
     Minimum,
     Maximum,
     Modulo,
+    Remainder,
     Equal,
     Less,
     LessOrEqual,
@@ -49,6 +52,11 @@ impl Binary {
         }
     }
 
+    /// Whether it tells which of two numbers is larger.
+    fn is_comparison(self) -> bool {
+        matches!(self, Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual)
+    }
+
     /// The value for real numbers; truth is 1.
     fn of_numbers(self, a: f64, b: f64) -> f64 {
         match self {
@@ -59,7 +67,9 @@ impl Binary {
             Self::Power => a.powf(b),
             Self::Minimum => a.min(b),
             Self::Maximum => a.max(b),
-            Self::Modulo => a.rem_euclid(b),
+            // With the sign of the divisor; the attribute `fmod` is handled by the rule.
+            Self::Modulo => a - b * (a / b).floor(),
+            Self::Remainder => a % b,
             Self::Equal => (a == b).into(),
             Self::Less => (a < b).into(),
             Self::LessOrEqual => (a <= b).into(),
@@ -91,6 +101,9 @@ impl Binary {
             Self::Multiply if b.is_fixed() => Ok(each(&|x| x * b.fixed, a)),
             Self::Multiply if a.is_fixed() => Ok(each(&|x| x * a.fixed, b)),
             Self::Divide if a == b => Ok(Dimension::fixed(1.0)),
+            Self::Divide if a.fixed == 0.0 && b.fixed == 0.0 => {
+                Ok(Dimension::fixed(a.rows / b.rows))
+            }
             Self::Divide if b.is_fixed() && b.fixed != 0.0 => Ok(each(&|x| x / b.fixed, a)),
             // A number of rows is positive and no particular number: it is not -1, say.
             Self::Equal => Ok(Dimension::fixed((a == b).into())),
@@ -102,7 +115,10 @@ impl Binary {
 
 /// Two inputs (`Min` and `Max` may have more).
 pub(super) fn binary(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
-    let operator = Binary::named(&call.node.op_type);
+    let operator = match Binary::named(&call.node.op_type) {
+        Binary::Modulo if call.integer("fmod", 0) != 0 => Binary::Remainder,
+        operator => operator,
+    };
     let mut value = call.input(0).clone();
     for other in call.inputs.iter().skip(1) {
         value = combine(draft, operator, &value, other)?;
@@ -123,20 +139,16 @@ pub(super) fn total(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, St
     Ok(vec![value])
 }
 
-/// `Where` among constants, and the softplus that exporters write by it: x where x is so
-/// large that `ln(1 + e^x)` is x.
+/// `Where`: among constants, or values of the network, or by a comparison of one.
 pub(super) fn choice(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
-    if let Value::Above(x, threshold) = call.input(0) {
-        return match (call.input(1), call.input(2)) {
-            (Value::Features(yes), Value::Features(no))
-                if yes == x && *threshold >= 17.0 && draft.is_softplus(no, x) =>
-            {
-                Ok(vec![Value::Features(draft.activation(x, Function::Softplus)?)])
-            }
-            _ => Err("a choice that depends on a value of the network".to_string()),
-        };
+    let (yes, no) = (call.input(1), call.input(2));
+    if let Value::Above(condition) = call.input(0) {
+        return Ok(vec![Value::Features(selected(draft, condition, yes, no)?)]);
     }
     let condition = call.dimensions(0)?;
+    if [yes, no].iter().any(|value| matches!(value, Value::Features(_))) {
+        return Ok(vec![chosen(draft, &condition, yes, no)?]);
+    }
     let (yes, no) = (call.dimensions(1)?, call.dimensions(2)?);
     let shape = broadcast_shapes(&condition.shape, &broadcast_shapes(&yes.shape, &no.shape)?)?;
     let (condition, yes, no) =
@@ -155,6 +167,141 @@ pub(super) fn choice(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, S
     }])
 }
 
+/// One of two values, by a comparison.
+fn selected(
+    draft: &mut Draft,
+    condition: &Threshold,
+    yes: &Value,
+    no: &Value,
+) -> Result<Features, String> {
+    let Threshold { value, limit, negated } = condition;
+    let (yes, no) = if *negated { (no, yes) } else { (yes, no) };
+    // The softplus that exporters write: x where x is so large that ln(1 + e^x) is x.
+    if let (Value::Features(yes), Value::Features(no)) = (yes, no)
+        && yes == value
+        && *limit >= 17.0
+        && draft.is_softplus(no, value)
+    {
+        return draft.activation(value, Function::Softplus);
+    }
+    // Subtraction never loses the sign of a difference.
+    let positive = if *limit == 0.0 { value.clone() } else { draft.scaled(value, 1.0, -limit)? };
+    let mut shape = positive.shape.clone();
+    for branch in [yes, no] {
+        let own = match branch {
+            Value::Features(branch) if !placed_alike(branch, &positive) => {
+                return Err("inputs with the batch in different places".to_string());
+            }
+            Value::Features(branch) => branch.shape.clone(),
+            constant => row_of(numbers(constant)?, &positive)?.shape,
+        };
+        shape = broadcast_shapes(&shape, &own)?;
+    }
+    let branch = |draft: &mut Draft, branch: &Value| match branch {
+        Value::Features(branch) => stretched(draft, branch, &shape),
+        constant => {
+            let row = row_of(numbers(constant)?, &positive)?.broadcast(&shape)?;
+            Ok(draft.constant(row)?.placed_like(&positive))
+        }
+    };
+    let (yes, no) = (branch(draft, yes)?, branch(draft, no)?);
+    let positive = stretched(draft, &positive, &shape)?;
+    let operator = OperatorConfig::Select(SelectConfig {});
+    Ok(draft.push(operator, &[&positive, &yes, &no], vec![], shape)?.placed_like(&positive))
+}
+
+/// One of two values, of which one or both depend on the input, by a constant mask.
+pub(super) fn chosen(
+    draft: &mut Draft,
+    mask: &Array<Dimension>,
+    yes: &Value,
+    no: &Value,
+) -> Result<Value, String> {
+    let share = mask.map(|value| if *value == Dimension::fixed(0.0) { 0.0 } else { 1.0f32 });
+    let rest = Value::numbers(share.map(|share| 1.0 - share));
+    let share = Value::numbers(share);
+    let part = |draft: &mut Draft, value: &Value, share: &Value| match value {
+        Value::Features(_) => combine(draft, Binary::Multiply, value, share),
+        // A constant may be infinite where it is not chosen.
+        constant => {
+            let (constant, share) = (numbers(constant)?, numbers(share)?);
+            let shape = broadcast_shapes(&constant.shape, &share.shape)?;
+            let (constant, share) = (constant.broadcast(&shape)?, share.broadcast(&shape)?);
+            let pairs = constant.values.iter().zip(&share.values);
+            let kept = pairs.map(|(&value, &share)| if share == 0.0 { 0.0 } else { value });
+            Ok(Value::numbers(Array { shape, values: kept.collect() }))
+        }
+    };
+    let (yes, no) = (part(draft, yes, &share)?, part(draft, no, &rest)?);
+    combine(draft, Binary::Add, &yes, &no)
+}
+
+fn numbers(value: &Value) -> Result<Array<f32>, String> {
+    value.as_numbers().ok_or_else(|| format!("it combines with {}", value.kind()))
+}
+
+/// `a > b`, `a >= b` and their reverses, at least one of them a value of the network.
+fn compared(draft: &mut Draft, operator: Binary, a: &Value, b: &Value) -> Result<Value, String> {
+    // a < b is b > a, and a >= b is not b > a.
+    let (more, less, negated) = match operator {
+        Binary::Greater => (a, b, false),
+        Binary::Less => (b, a, false),
+        Binary::LessOrEqual => (a, b, true),
+        _ => (b, a, true),
+    };
+    if let (Value::Features(value), constant) = (more, less)
+        && let Some(limit) = constant.as_numbers().and_then(|limit| limit.single().ok().copied())
+    {
+        return Ok(Value::Above(Threshold { value: value.clone(), limit, negated }));
+    }
+    match combine(draft, Binary::Subtract, more, less)? {
+        Value::Features(value) => Ok(Value::Above(Threshold { value, limit: 0.0, negated })),
+        other => Err(format!("it compares {}", other.kind())),
+    }
+}
+
+/// Both of two comparisons, or at least one.
+fn joined(
+    draft: &mut Draft,
+    operator: Binary,
+    a: &Threshold,
+    b: &Threshold,
+) -> Result<Value, String> {
+    let (a, b) = (indicator(draft, a)?, indicator(draft, b)?);
+    let limit = if operator == Binary::And { 1.5 } else { 0.5 };
+    match combine(draft, Binary::Add, &a, &b)? {
+        Value::Features(value) => Ok(Value::Above(Threshold { value, limit, negated: false })),
+        other => Err(format!("it combines {}", other.kind())),
+    }
+}
+
+/// `Sign`: 1, 0 or -1.
+pub(super) fn sign(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
+    if let Some(array) = call.input(0).as_numbers() {
+        let sign = |&x: &f32| if x == 0.0 { 0.0 } else { x.signum() };
+        return Ok(vec![Value::numbers(array.map(sign))]);
+    }
+    let zero = Value::numbers(Array::scalar(0.0));
+    let signs = [Binary::Greater, Binary::Less].map(|operator| {
+        match compared(draft, operator, call.input(0), &zero)? {
+            Value::Above(condition) => indicator(draft, &condition),
+            other => Err(format!("the input is {}", other.kind())),
+        }
+    });
+    let [positive, negative] = signs;
+    Ok(vec![combine(draft, Binary::Subtract, &positive?, &negative?)?])
+}
+
+/// 1 where a comparison holds, 0 elsewhere.
+pub(super) fn indicator(draft: &mut Draft, condition: &Threshold) -> Result<Value, String> {
+    let number = |value: f32| Value::numbers(Array::scalar(value));
+    Ok(Value::Features(selected(draft, condition, &number(1.0), &number(0.0))?))
+}
+
+fn placed_alike(a: &Features, b: &Features) -> bool {
+    a.is_placed_like(b) && a.shape.len() == b.shape.len()
+}
+
 /// Combines two values, whatever they are.
 pub(super) fn combine(
     draft: &mut Draft,
@@ -164,6 +311,15 @@ pub(super) fn combine(
 ) -> Result<Value, String> {
     match (a, b) {
         (Value::Noise, _) | (_, Value::Noise) => Ok(Value::Noise),
+        (Value::Places(_), Value::Dimensions(_)) | (Value::Dimensions(_), Value::Places(_)) => {
+            of_places(operator, a, b)
+        }
+        (Value::Above(a), Value::Above(b)) if matches!(operator, Binary::And | Binary::Or) => {
+            joined(draft, operator, a, b)
+        }
+        (Value::Features(_), _) | (_, Value::Features(_)) if operator.is_comparison() => {
+            compared(draft, operator, a, b)
+        }
         (Value::Features(a), Value::Features(b)) => of_features(draft, operator, a, b),
         (Value::Features(a), b) => {
             let b = b.as_numbers().ok_or_else(|| format!("it combines with {}", b.kind()))?;
@@ -201,6 +357,28 @@ pub(super) fn combine(
     }
 }
 
+/// Numbers of rows plus or times integers.
+fn of_places(operator: Binary, a: &Value, b: &Value) -> Result<Value, String> {
+    if !matches!(operator, Binary::Add | Binary::Subtract | Binary::Multiply) {
+        return Err(format!("{operator:?} of the numbers of rows"));
+    }
+    let numbers = |value: &Value| match value {
+        Value::Places(places) => Ok(places.as_ref().clone()),
+        Value::Dimensions(array) if array.values.iter().all(|size| size.is_fixed()) => {
+            Ok(array.map(|size| size.fixed))
+        }
+        other => Err(format!("it combines numbers of rows with {}", other.kind())),
+    };
+    let (a, b) = (numbers(a)?, numbers(b)?);
+    let shape = broadcast_shapes(&a.shape, &b.shape)?;
+    if shape.first() != Some(&TRIAL_ROWS) {
+        return Err("numbers of rows along another axis than the first".to_string());
+    }
+    let (a, b) = (a.broadcast(&shape)?, b.broadcast(&shape)?);
+    let values = a.values.iter().zip(&b.values).map(|(&a, &b)| operator.of_numbers(a, b));
+    Ok(Value::Places(Rc::new(Array { values: values.collect(), shape })))
+}
+
 fn of_dimensions(
     operator: Binary,
     a: &Array<Dimension>,
@@ -222,10 +400,8 @@ fn stretched(draft: &mut Draft, x: &Features, shape: &[usize]) -> Result<Feature
     if x.shape == shape {
         return Ok(x.clone());
     }
-    if !x.is_plain() {
-        return Err(displaced(x));
-    }
-    draft.moved(x, |positions| positions.broadcast(&with_rows(shape)))
+    let stretched = draft.moved(&x.plain(), |places| places.broadcast(&with_rows(shape)))?;
+    Ok(stretched.placed_like(x))
 }
 
 fn of_features(
@@ -234,7 +410,7 @@ fn of_features(
     a: &Features,
     b: &Features,
 ) -> Result<Value, String> {
-    if (a.batch, a.merged) != (b.batch, b.merged) {
+    if !a.is_placed_like(b) {
         return Err("inputs with the batch in different places".to_string());
     }
     if a.shape.len() != b.shape.len() {
@@ -279,6 +455,28 @@ fn of_features(
     }))
 }
 
+/// A constant as it stands beside a single row of `x`.
+fn row_of(constant: Array<f32>, x: &Features) -> Result<Array<f32>, String> {
+    let rank = x.shape.len() + usize::from(x.merged == 1);
+    if constant.shape.len() > rank {
+        return Err(format!("a constant of shape {:?} for {:?}", constant.shape, x.shape));
+    }
+    let whole: Vec<usize> = std::iter::repeat_n(1, rank - constant.shape.len())
+        .chain(constant.shape.iter().copied())
+        .collect();
+    let lines = constant.reshaped(whole)?.with_axis_first(x.batch)?;
+    let own = if lines.shape[0].is_multiple_of(x.merged) { x.merged } else { 1 };
+    let row = lines.shared_row(own).ok_or("a constant that differs between the rows of a batch")?;
+    if x.merged == 1 {
+        let shape = row.shape[1..].to_vec();
+        return row.reshaped(shape);
+    }
+    if own > 1 && own < lines.shape[0] && x.before > 1 {
+        return Err("a constant with the batch within an axis".to_string());
+    }
+    Ok(row)
+}
+
 /// A value of the network and a constant, which comes first if `reversed`.
 fn with_constant(
     draft: &mut Draft,
@@ -287,21 +485,7 @@ fn with_constant(
     constant: Array<f32>,
     reversed: bool,
 ) -> Result<Value, String> {
-    // The constant as it stands before a single row.
-    let rank = x.shape.len() + usize::from(x.merged == 1);
-    if constant.shape.len() > rank {
-        return Err(format!("a constant of shape {:?} for {:?}", constant.shape, x.shape));
-    }
-    let mut whole: Vec<usize> = std::iter::repeat_n(1, rank - constant.shape.len())
-        .chain(constant.shape.iter().copied())
-        .collect();
-    if whole[x.batch] != 1 {
-        return Err("a constant that differs between the rows of a batch".to_string());
-    }
-    if x.merged == 1 {
-        whole.remove(x.batch);
-    }
-    let row = Array::new(whole, constant.values)?;
+    let row = row_of(constant, x)?;
     let shape = broadcast_shapes(&x.shape, &row.shape)?;
     let x = &stretched(draft, x, &shape)?;
     let affine = |draft: &mut Draft,
@@ -326,6 +510,11 @@ fn with_constant(
             affine(draft, &inverse, &same, &zero)?
         }
         (Binary::Power, false) => {
+            let first = row.values.first().copied().unwrap_or(1.0);
+            if row.values.iter().any(|&exponent| exponent != first) {
+                return powers(draft, x, &row.broadcast(&shape)?);
+            }
+            let row = Array::scalar(first);
             let function = match *row.single()? {
                 1.0 => return Ok(Value::Features(x.clone())),
                 2.0 => Function::Square,
@@ -335,7 +524,6 @@ fn with_constant(
             };
             draft.activation(x, function)?
         }
-        (Binary::Greater, false) => return Ok(Value::Above(x.clone(), *row.single()?)),
         (Binary::Power, true) => {
             // c^x = e^(x ln c)
             let logarithms = evaluated(Function::Log, row.clone());
@@ -359,6 +547,24 @@ fn with_constant(
         },
         (other, _) => return Err(format!("{other:?} of a value of the network")),
     }))
+}
+
+/// Each feature to a power of its own.
+fn powers(draft: &mut Draft, x: &Features, exponents: &Array<f32>) -> Result<Value, String> {
+    let mut distinct = exponents.values.clone();
+    distinct.sort_by(f32::total_cmp);
+    distinct.dedup();
+    let mut sum: Option<Value> = None;
+    for exponent in distinct {
+        let power = with_constant(draft, Binary::Power, x, Array::scalar(exponent), false)?;
+        let mask = exponents.map(|&own| Dimension::fixed(f64::from(u8::from(own == exponent))));
+        let part = chosen(draft, &mask, &power, &Value::numbers(Array::scalar(0.0)))?;
+        sum = Some(match sum {
+            Some(sum) => combine(draft, Binary::Add, &sum, &part)?,
+            None => part,
+        });
+    }
+    sum.ok_or_else(|| "no exponents".to_string())
 }
 
 /// A constant broadcast to `shape` in the fewest numbers: each holds for `inner`

@@ -2,21 +2,23 @@
 
 use crate::ops::{OperatorConfig, SoftmaxConfig};
 
+use super::super::array::Array;
 use super::super::call::Call;
 use super::super::draft::Draft;
-use super::super::value::{Features, Value};
+use super::super::value::{Dimension, Features, Value};
+use super::arithmetic::{Binary, chosen, combine};
 use super::linear::{last_two_swapped, of_features};
 
-/// `Attention` without masks and caches: `softmax(scale Q K') V` for each head.
+/// `Attention` without caches: `softmax(scale Q K' + mask) V` for each head.
 pub(super) fn attention(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
-    if (3..6).any(|position| call.is_given(position)) {
-        return Err("masks and caches are not supported".to_string());
+    if (4..6).any(|position| call.is_given(position)) {
+        return Err("caches are not supported".to_string());
     }
     if call.node.output.iter().skip(1).any(|name| !name.is_empty()) {
         return Err("only its first output is supported".to_string());
     }
-    if call.integer("is_causal", 0) != 0 || call.real("softcap", 0.0) != 0.0 {
-        return Err("is_causal and softcap are not supported".to_string());
+    if call.real("softcap", 0.0) != 0.0 {
+        return Err("softcap is not supported".to_string());
     }
     let heads = |position: usize, attribute: &str| -> Result<usize, String> {
         let stated = call.integer(attribute, 0);
@@ -43,6 +45,7 @@ pub(super) fn attention(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>
     let keys = last_two_swapped(draft, &k)?;
     let scores = of_features(draft, &q, &keys)?;
     let scores = draft.scaled(&scores, scale, 0.0)?;
+    let scores = masked(draft, call, scores)?;
     let block = scores.shape.last().copied().unwrap_or(1);
     let operator = OperatorConfig::Softmax(SoftmaxConfig { block });
     let weights = draft.push(operator, &[&scores], vec![], scores.shape.clone())?;
@@ -53,6 +56,31 @@ pub(super) fn attention(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>
         result = draft.reshaped(&result, vec![rows, heads * width])?;
     }
     Ok(vec![Value::Features(result)])
+}
+
+/// Scores of queries and keys with the mask added, minus infinity where a key is hidden.
+fn masked(draft: &mut Draft, call: &Call<'_>, scores: Features) -> Result<Features, String> {
+    let hidden = Value::numbers(Array::scalar(f32::NEG_INFINITY));
+    let mut scores = Value::Features(scores);
+    if call.integer("is_causal", 0) != 0 {
+        let (queries, keys) = match &scores {
+            Value::Features(Features { shape, .. }) => (shape[1], shape[2]),
+            other => return Err(format!("its scores are {}", other.kind())),
+        };
+        let sees = |place: usize| f64::from(u8::from(place % keys <= place / keys));
+        let seen = (0..queries * keys).map(sees).map(Dimension::fixed).collect();
+        scores = chosen(draft, &Array::new(vec![queries, keys], seen)?, &scores, &hidden)?;
+    }
+    scores = match call.input(3) {
+        Value::Absent => scores,
+        // Truth values say which keys are seen.
+        Value::Dimensions(seen) => chosen(draft, seen, &scores, &hidden)?,
+        mask => combine(draft, Binary::Add, &scores, mask)?,
+    };
+    match scores {
+        Value::Features(scores) => Ok(scores),
+        other => Err(format!("its scores are {}", other.kind())),
+    }
 }
 
 /// `[rows, heads * width]` as `[heads, rows, width]`.

@@ -229,7 +229,9 @@ pub(super) fn conv_transpose(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<V
     };
     if let Some(wanted) = wanted {
         for axis in [0, 1] {
-            let total = full[axis].checked_sub(wanted[axis]);
+            // Wide strides leave gaps that no padding fills.
+            let fills = full[axis] < wanted[axis] && same.starts_with("SAME");
+            let total = if fills { Some(0) } else { full[axis].checked_sub(wanted[axis]) };
             let total = total.ok_or_else(|| format!("an output of {wanted:?}"))?;
             let (less, more) = (total / 2, total - total / 2);
             window.pads[axis] = if same == "SAME_UPPER" { [less, more] } else { [more, less] };

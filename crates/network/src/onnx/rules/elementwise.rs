@@ -7,7 +7,7 @@ use crate::ops::{ActivationConfig, Calculus, Function, Initialiser};
 use super::super::array::Array;
 use super::super::call::Call;
 use super::super::draft::Draft;
-use super::super::value::{Dimension, Value};
+use super::super::value::{Dimension, Threshold, Value};
 use super::arithmetic::{Binary, combine};
 
 /// ONNX's defaults of `Selu`.
@@ -92,6 +92,10 @@ pub(super) fn evaluated(function: Function, array: Array<f32>) -> Array<f32> {
 /// Sign, rounding and negation.
 pub(super) fn simple(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let operator = call.node.op_type.as_str();
+    if let ("Not", Value::Above(condition)) = (operator, call.input(0)) {
+        let opposite = Threshold { negated: !condition.negated, ..condition.clone() };
+        return Ok(vec![Value::Above(opposite)]);
+    }
     if operator == "Neg"
         && let Value::Features(x) = call.input(0)
     {

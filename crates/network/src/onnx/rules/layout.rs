@@ -5,8 +5,8 @@ use std::rc::Rc;
 use crate::ops::{ConcatConfig, OperatorConfig};
 
 use super::super::array::Array;
-use super::super::call::{Call, axis, displaced, sample_axis};
-use super::super::draft::{Draft, TRIAL_ROWS};
+use super::super::call::{Call, axis, displaced};
+use super::super::draft::{Draft, ROWS_WRITTEN, TRIAL_ROWS};
 use super::super::limits::product;
 use super::super::value::{Dimension, Features, Value};
 
@@ -26,6 +26,10 @@ pub(super) fn whole_shape(_draft: &Draft, value: &Value) -> Result<Vec<Dimension
             Ok(std::iter::once(Dimension::ROWS).chain(shape.iter().map(fixed)).collect())
         }
         Value::Numbers(array) => Ok(array.shape.iter().map(fixed).collect()),
+        // Its first axis is one of trial rows.
+        Value::Places(array) => {
+            Ok(std::iter::once(Dimension::ROWS).chain(array.shape[1..].iter().map(fixed)).collect())
+        }
         Value::Dimensions(array) => Ok(array.shape.iter().map(fixed).collect()),
         other => Err(format!("the shape of {}", other.kind())),
     }
@@ -42,12 +46,16 @@ fn rank(value: &Value) -> Result<usize, String> {
 }
 
 /// How an operator moves elements of any kind.
-trait Layout {
+pub(super) trait Layout {
     fn apply<T: Clone>(&self, array: Array<T>, zero: &T) -> Result<Array<T>, String>;
 }
 
 /// Moves the elements of a value, whatever it is.
-fn moved(draft: &mut Draft, value: &Value, layout: &impl Layout) -> Result<Value, String> {
+pub(super) fn moved(
+    draft: &mut Draft,
+    value: &Value,
+    layout: &impl Layout,
+) -> Result<Value, String> {
     Ok(match value {
         Value::Features(x) => {
             Value::Features(draft.moved(x, |positions| layout.apply(positions, &None))?)
@@ -58,11 +66,14 @@ fn moved(draft: &mut Draft, value: &Value, layout: &impl Layout) -> Result<Value
         Value::Dimensions(array) => Value::dimensions(
             layout.apply(Rc::unwrap_or_clone(array.clone()), &Dimension::fixed(0.0))?,
         ),
+        Value::Places(array) => {
+            Value::Places(Rc::new(layout.apply(Rc::unwrap_or_clone(array.clone()), &0.0)?))
+        }
         other => return Err(format!("the input is {}", other.kind())),
     })
 }
 
-struct Transposition(Vec<usize>);
+pub(super) struct Transposition(pub(super) Vec<usize>);
 
 impl Layout for Transposition {
     fn apply<T: Clone>(&self, array: Array<T>, _zero: &T) -> Result<Array<T>, String> {
@@ -71,7 +82,7 @@ impl Layout for Transposition {
 }
 
 /// Along each of some axes, the elements picked; `None` for zero.
-struct Picks(Vec<(usize, Vec<Option<usize>>)>);
+pub(super) struct Picks(pub(super) Vec<(usize, Vec<Option<usize>>)>);
 
 impl Layout for Picks {
     fn apply<T: Clone>(&self, array: Array<T>, zero: &T) -> Result<Array<T>, String> {
@@ -109,7 +120,11 @@ impl Layout for Rearranged {
 }
 
 /// A value with the same elements in a new shape, given with all its axes.
-fn with_shape(draft: &mut Draft, value: &Value, shape: &[Dimension]) -> Result<Value, String> {
+pub(super) fn with_shape(
+    draft: &mut Draft,
+    value: &Value,
+    shape: &[Dimension],
+) -> Result<Value, String> {
     let size = |dimension: &Dimension, rows: usize| {
         let size = dimension.at(rows);
         if size >= 0.0 && size.fract() == 0.0 && size < u32::MAX.into() {
@@ -133,8 +148,7 @@ fn with_shape(draft: &mut Draft, value: &Value, shape: &[Dimension]) -> Result<V
                     Ok(Value::Features(draft.moved(x, |positions| whole.apply(positions, &None))?))
                 }
                 _ => Err(format!(
-                    "samples of {:?} become {first:?} in a batch of {TRIAL_ROWS}: the batch must \
-                     stay an axis of its own",
+                    "samples of {:?} become {first:?} in a batch of {TRIAL_ROWS}{ROWS_WRITTEN}",
                     x.shape
                 )),
             }
@@ -142,6 +156,10 @@ fn with_shape(draft: &mut Draft, value: &Value, shape: &[Dimension]) -> Result<V
         Value::Numbers(array) => {
             let shape = shape.iter().map(|s| size(s, 1)).collect::<Result<_, _>>()?;
             Ok(Value::numbers(array.as_ref().clone().reshaped(shape)?))
+        }
+        Value::Places(array) if shape.first() == Some(&Dimension::ROWS) => {
+            let shape = shape.iter().map(|s| size(s, TRIAL_ROWS)).collect::<Result<_, _>>()?;
+            Ok(Value::Places(Rc::new(array.as_ref().clone().reshaped(shape)?)))
         }
         Value::Dimensions(array) => {
             let shape = shape.iter().map(|s| size(s, 1)).collect::<Result<_, _>>()?;
@@ -167,11 +185,8 @@ pub(super) fn reshape(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, 
         }
     }
     let is_features = matches!(value, Value::Features(_));
-    // A graph that was exported for a fixed number of rows has that number as its first axis.
-    if let (true, Some(rows), Some(first)) = (is_features, draft.declared_rows, new.first_mut())
-        && *first == Dimension::fixed(rows as f64)
-    {
-        *first = Dimension::ROWS;
+    if let (Value::Features(x), Some(rows)) = (value, draft.declared_rows) {
+        mark_rows(x, &old, &mut new, rows);
     }
     if let Some(open) = new.iter().position(|size| *size == Dimension::fixed(-1.0)) {
         let remaining = |rows: usize| -> Result<f64, String> {
@@ -194,6 +209,46 @@ pub(super) fn reshape(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, 
         new[open] = Dimension { rows, fixed: first - rows * TRIAL_ROWS as f64 };
     }
     Ok(vec![with_shape(draft, value, &new)?])
+}
+
+/// In a graph that was exported for a fixed number of rows, makes the axis of a new shape that
+/// the rows are in depend on their number. Elements keep their order, so that as many come
+/// before the rows as did before.
+fn mark_rows(x: &Features, old: &[Dimension], new: &mut [Dimension], rows: usize) {
+    let open = Dimension::fixed(-1.0);
+    if new.iter().any(|size| !size.is_fixed()) {
+        return;
+    }
+    let outer = x.before as f64 * old[..x.batch].iter().map(|size| size.fixed).product::<f64>();
+    let inner = x.count() as f64 / outer;
+    let known: f64 = new.iter().filter(|size| **size != open).map(|size| size.fixed).product();
+    let whole = rows as f64 * x.count() as f64;
+    let size_at = |axis: usize| match new[axis] == open {
+        true => whole / known,
+        false => new[axis].fixed,
+    };
+    // Elements before each axis.
+    let outside: Vec<f64> = (0..new.len()).map(|axis| (0..axis).map(size_at).product()).collect();
+    let alone = |&axis: &usize| outside[axis] == outer && size_at(axis) == rows as f64;
+    let shared = |&axis: &usize| {
+        let before = outer / outside[axis];
+        let after = size_at(axis) / (before * rows as f64);
+        let is_whole = |number: f64| number >= 1.0 && number.fract() == 0.0;
+        is_whole(before) && is_whole(after) && is_whole(inner / after)
+    };
+    // With one row, the batch may stand at the end of one axis or at the start of the next: views
+    // that merge axes merge the leading ones, steps x batch, the others batch x heads.
+    let begins = |axis: &usize| shared(axis) && outside[*axis] == outer;
+    let ends =
+        |axis: &usize| shared(axis) && outside[*axis] * size_at(*axis) == outer * rows as f64;
+    let axes = || 0..new.len();
+    let merges = new.len() < old.len();
+    let found = axes().find(alone);
+    let found = found.or_else(|| if merges { axes().find(ends) } else { axes().find(begins) });
+    let found = found.or_else(|| axes().find(begins)).or_else(|| axes().find(shared));
+    if let Some(axis) = found {
+        new[axis] = Dimension { rows: size_at(axis) / rows as f64, fixed: 0.0 };
+    }
 }
 
 /// `Flatten` at an axis.
@@ -260,7 +315,7 @@ pub(super) fn transpose(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>
     Ok(vec![moved(draft, call.input(0), &Transposition(order))?])
 }
 
-fn fixed_sizes(draft: &Draft, value: &Value) -> Result<Vec<usize>, String> {
+pub(super) fn fixed_sizes(draft: &Draft, value: &Value) -> Result<Vec<usize>, String> {
     let whole = whole_shape(draft, value)?;
     Ok(whole.iter().map(|size| size.at(TRIAL_ROWS) as usize).collect())
 }
@@ -270,6 +325,9 @@ pub(super) fn split(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, St
     let value = call.input(0);
     let sizes = fixed_sizes(draft, value)?;
     let axis = axis(call.integer("axis", 0), sizes.len())?;
+    if !whole_shape(draft, value)?[axis].is_fixed() {
+        return Err("it parts the rows of the batch".to_string());
+    }
     let size = sizes[axis];
     let parts = match call.integers_from(1, "split")? {
         Some(parts) => parts
@@ -323,24 +381,33 @@ pub(super) fn concat(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, S
 }
 
 fn concat_features(draft: &mut Draft, inputs: &[&Value], along: usize) -> Result<Features, String> {
-    if along == 0 {
-        return Err("it works along the batch".to_string());
-    }
+    let features = |value: &&Value| match value {
+        Value::Features(x) => Some(x.clone()),
+        _ => None,
+    };
+    let place = inputs.iter().find_map(features).ok_or("it has no value of the network")?;
+    let along = place.sample_axis(along as i64)?;
     let mut parts = vec![];
     for value in inputs {
         parts.push(match value {
-            Value::Features(x) if x.is_plain() => x.clone(),
-            Value::Features(x) => return Err(displaced(x)),
+            Value::Features(x) if x.is_placed_like(&place) => x.plain(),
+            Value::Features(_) => {
+                return Err("inputs with the batch in different places".to_string());
+            }
+            _ if !place.is_plain() => return Err(displaced(&place)),
             other => {
                 let constant = other.as_numbers();
                 let constant = constant.ok_or_else(|| format!("it contains {}", other.kind()))?;
-                if constant.shape.first() != Some(&1) {
-                    return Err(format!("it contains {} along the batch", other.kind()));
-                }
-                let shape = constant.shape[1..].to_vec();
-                draft.constant(constant.reshaped(shape)?)?
+                let row = constant.shared_row(1);
+                let row =
+                    row.ok_or_else(|| format!("it contains {} along the batch", other.kind()))?;
+                let shape = row.shape[1..].to_vec();
+                draft.constant(row.reshaped(shape)?)?
             }
         });
+    }
+    if let [only] = parts.as_slice() {
+        return Ok(only.clone().placed_like(&place));
     }
     // The features of one part after those of another, then each where it belongs.
     let total = parts.iter().map(Features::count).sum();
@@ -352,16 +419,17 @@ fn concat_features(draft: &mut Draft, inputs: &[&Value], along: usize) -> Result
         places.push(Array::new(part.shape.clone(), positions)?);
         offset += count;
     }
-    let joined = Array::concatenated(&places, along - 1)?;
+    let joined = Array::concatenated(&places, along)?;
     product(&[TRIAL_ROWS, total])?;
     let config = ConcatConfig { shape: vec![total] };
     let all: Vec<&Features> = parts.iter().collect();
     let concatenated = draft.push(OperatorConfig::Concat(config), &all, vec![], vec![total])?;
-    draft.moved(&concatenated, |_| {
+    let whole = draft.moved(&concatenated, |_| {
         let shape = std::iter::once(TRIAL_ROWS).chain(joined.shape.clone()).collect();
         let second = joined.values.iter().map(|p| p.map(|p| p + total as u32));
         Array::new(shape, joined.values.iter().copied().chain(second).collect())
-    })
+    })?;
+    Ok(whole.placed_like(&place))
 }
 
 /// `Slice`: starts, ends, axes and steps are attributes in old operator sets.
@@ -369,7 +437,20 @@ pub(super) fn slice(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, St
     let value = call.input(0);
     let sizes = fixed_sizes(draft, value)?;
     let starts = call.integers_from(1, "starts")?.ok_or("it has no starts")?;
-    let ends = call.integers_from(2, "ends")?.ok_or("it has no ends")?;
+    let ends = match call.is_given(2) {
+        // The end of the batch is the number of rows.
+        true => call
+            .dimensions(2)?
+            .values
+            .iter()
+            .map(|end| match end.is_fixed() {
+                true => end.fixed as i64,
+                false => i64::MAX,
+            })
+            .collect(),
+        false => call.integers("ends").ok_or("it has no ends")?.to_vec(),
+    };
+    let whole = whole_shape(draft, value)?;
     let axes = match call.integers_from(3, "axes")? {
         Some(axes) => axes,
         None => (0..starts.len() as i64).collect(),
@@ -384,6 +465,14 @@ pub(super) fn slice(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, St
     let mut picks = vec![];
     for (((&start, &end), &given), &step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
         let axis = axis(given, sizes.len())?;
+        if !whole[axis].is_fixed() {
+            // However many rows there are.
+            let declared = draft.declared_rows.is_some_and(|rows| end >= rows as i64);
+            if start != 0 || step != 1 || !declared && end < i32::MAX.into() {
+                return Err("it picks rows of the batch".to_string());
+            }
+            continue;
+        }
         let chosen = sliced(start, end, step, sizes[axis])?;
         let whole = chosen.iter().copied().eq(0..sizes[axis]);
         if !whole {
@@ -439,19 +528,22 @@ pub(super) fn pad(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, Stri
         Some(number) => *number.single()?,
         None => call.real("value", 0.0),
     };
+    if let (Value::Numbers(array), "constant") = (value, mode) {
+        let array = Rc::unwrap_or_clone(array.clone());
+        return Ok(vec![Value::numbers(layout.apply(array, &fill)?)]);
+    }
     let result = moved(draft, value, &layout)?;
     if fill == 0.0 || mode != "constant" {
         return Ok(vec![result]);
     }
     let Value::Features(result) = result else {
-        return Err(format!("constants padded by {fill}"));
+        return Err(format!("integers padded by {fill}"));
     };
     // Zero everywhere but in the padding.
-    let inside = Array::full(sizes[1..].to_vec(), 1.0f32)?;
+    let inside = Array::full(sizes[1..].to_vec(), 0.0f32)?;
     let with_rows: Vec<usize> = std::iter::once(1).chain(inside.shape.clone()).collect();
-    let inside = layout.apply(inside.reshaped(with_rows)?, &0.0)?;
-    let shift = inside.values.iter().map(|&inside| fill * (1.0 - inside)).collect();
-    let scale = vec![1.0; inside.values.len()];
+    let shift = layout.apply(inside.reshaped(with_rows)?, &fill)?.values;
+    let scale = vec![1.0; shift.len()];
     Ok(vec![Value::Features(draft.affine(&result, 1, scale, shift)?)])
 }
 
@@ -477,30 +569,6 @@ fn padded(before: i64, after: i64, size: usize, mode: &str) -> Result<Vec<Option
         other => Err(format!("mode {other:?}")),
     };
     (0..total as i64).map(|at| place(at - before)).collect()
-}
-
-/// `Gather` with constant indices along an axis.
-pub(super) fn gather(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
-    let value = call.input(0);
-    let sizes = fixed_sizes(draft, value)?;
-    let along = axis(call.integer("axis", 0), sizes.len())?;
-    let indices = call.dimensions(1)?;
-    let picks = indices
-        .values
-        .iter()
-        .map(|index| {
-            let whole = index.is_fixed() && index.fixed.fract() == 0.0;
-            let place =
-                if whole { axis(index.fixed as i64, sizes[along]) } else { Err(String::new()) };
-            place.map(Some).map_err(|_| format!("index {} of {}", index.fixed, sizes[along]))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let taken = moved(draft, value, &Picks(vec![(along, picks)]))?;
-    // The axis gives way to the axes of the indices.
-    let mut shape = whole_shape(draft, &taken)?;
-    let axes = indices.shape.iter().map(|&size| Dimension::fixed(size as f64));
-    shape.splice(along..=along, axes);
-    Ok(vec![with_shape(draft, &taken, &shape)?])
 }
 
 /// `Expand`: broadcasting to a shape, in both directions.
@@ -546,6 +614,16 @@ pub(super) fn tile(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, Str
     let mut picks = vec![];
     for (axis, (repeat, &size)) in repeats.iter().zip(&sizes).enumerate() {
         if *repeat == Dimension::fixed(1.0) {
+            continue;
+        }
+        // Of a constant that is repeated for every row, one row is kept.
+        let constant = !matches!(value, Value::Features(_));
+        if constant && axis == 0 && *repeat == Dimension::ROWS {
+            continue;
+        }
+        let fixed =
+            draft.declared_rows.is_some_and(|rows| *repeat == Dimension::fixed(rows as f64));
+        if constant && axis == 0 && fixed && size == 1 {
             continue;
         }
         let count = if repeat.is_fixed() { repeat.fixed } else { -1.0 };
@@ -600,7 +678,7 @@ pub(super) fn axes_last(
 ) -> Result<(Features, Vec<usize>), String> {
     let mut last = vec![];
     for &given in axes {
-        let axis = sample_axis(given, &x.shape)?;
+        let axis = x.sample_axis(given)?;
         if last.contains(&axis) {
             return Err(format!("axis {given} is named twice"));
         }
@@ -610,7 +688,7 @@ pub(super) fn axes_last(
     let kept = (0..x.shape.len()).filter(|axis| !last.contains(axis));
     let order: Vec<usize> =
         std::iter::once(0).chain(kept.chain(last.iter().copied()).map(|axis| axis + 1)).collect();
-    Ok((draft.transposed(x, &order)?, last))
+    Ok((draft.transposed(&x.plain(), &order)?, last))
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@
 mod arithmetic;
 mod attention;
 mod convolution;
+mod einsum;
 pub(super) mod elementwise;
+mod indexing;
 mod layout;
 mod linear;
 mod normalisation;
@@ -36,11 +38,13 @@ pub(crate) fn rule(operator: &str) -> Option<Rule> {
         | "Softplus" | "Softsign" | "HardSigmoid" | "HardSwish" | "Mish" | "Swish" | "Exp"
         | "Log" | "Sqrt" | "Reciprocal" | "Abs" | "Erf" | "Sin" | "Cos" => elementwise::function,
         "Neg" | "Floor" | "Ceil" | "Round" | "Not" => elementwise::simple,
+        "Sign" => arithmetic::sign,
         "Clip" => elementwise::clip,
         "PRelu" => elementwise::prelu,
 
         "Gemm" => linear::gemm,
         "MatMul" => linear::matmul,
+        "Einsum" => einsum::einsum,
         "Attention" => attention::attention,
         "Conv" => convolution::conv,
         "ConvTranspose" => convolution::conv_transpose,
@@ -52,10 +56,12 @@ pub(crate) fn rule(operator: &str) -> Option<Rule> {
         "InstanceNormalization" => normalisation::instance,
         "GroupNormalization" => normalisation::group,
         "LayerNormalization" => normalisation::layer,
+        "RMSNormalization" => normalisation::root_mean_square,
         "Softmax" | "LogSoftmax" => normalisation::softmax,
 
         "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceL2" | "ReduceSumSquare"
-        | "ReduceProd" => reduction::reduce,
+        | "ReduceProd" | "ReduceL1" | "ReduceLogSum" | "ReduceLogSumExp" => reduction::reduce,
+        "CumSum" => reduction::cumulative,
 
         "Reshape" => layout::reshape,
         "Flatten" => layout::flatten,
@@ -66,7 +72,11 @@ pub(crate) fn rule(operator: &str) -> Option<Rule> {
         "Concat" => layout::concat,
         "Slice" => layout::slice,
         "Pad" => layout::pad,
-        "Gather" => layout::gather,
+        "Gather" => indexing::gather,
+        "GatherND" => indexing::gather_nd,
+        "ScatterND" => indexing::scatter_nd,
+        "OneHot" => indexing::one_hot,
+        "Trilu" => indexing::triangle,
         "Expand" => layout::expand,
         "Tile" => layout::tile,
         "DepthToSpace" | "SpaceToDepth" => layout::depth_and_space,

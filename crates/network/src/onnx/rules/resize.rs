@@ -19,8 +19,11 @@ impl Axis {
     /// Where the new position `at` lies among the old ones.
     fn source(&self, at: usize, transformation: &str) -> Result<f64, String> {
         let at = at as f64;
+        // Runtimes compute in single precision, which decides ties.
+        let single = |value: f64| f64::from(value as f32);
         Ok(match transformation {
-            "half_pixel" => (at + 0.5) / self.scale - 0.5,
+            "half_pixel" => single(single((at + 0.5) / self.scale) - 0.5),
+            "tf_half_pixel_for_nn" => single((at + 0.5) / self.scale),
             "pytorch_half_pixel" if self.new > 1 => (at + 0.5) / self.scale - 0.5,
             "pytorch_half_pixel" => 0.0,
             "half_pixel_symmetric" => {
@@ -58,6 +61,8 @@ pub(super) fn resize(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, S
         }
         result = match mode {
             "nearest" => {
+                // Old operator sets leave the rounding open; runtimes round up to shrink.
+                let rounding = if old_form && resized.scale < 1.0 { "ceil" } else { rounding };
                 let picks = nearest(&resized, transformation, rounding)?;
                 draft.moved(&result, |positions| positions.taken(axis + 1, &picks, None))?
             }
@@ -104,8 +109,9 @@ fn axes_of(call: &Call<'_>, x: &Features, old_form: bool) -> Result<Vec<Axis>, S
             }
             match sample_axis(given, &x.shape) {
                 Ok(axis) => {
-                    let new = (axes[axis].old as f64 * f64::from(scale)).floor();
-                    axes[axis].new = new.min(u32::MAX.into()) as usize;
+                    // In single precision, as the standard's implementations do.
+                    let new = (axes[axis].old as f32 * scale).floor();
+                    axes[axis].new = f64::from(new).min(u32::MAX.into()) as usize;
                     axes[axis].scale = scale.into();
                 }
                 Err(_) if scale == 1.0 => {}

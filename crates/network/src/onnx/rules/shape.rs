@@ -1,12 +1,15 @@
 //! Constants, shapes, and nodes that change nothing.
 
+use std::rc::Rc;
+
 use super::super::array::Array;
 use super::super::call::Call;
 use super::super::constant::decode;
-use super::super::draft::Draft;
+use super::super::draft::{Draft, TRIAL_ROWS};
 use super::super::limits::MOST_ELEMENTS;
 use super::super::proto::data_type;
 use super::super::value::{Dimension, Value};
+use super::arithmetic::indicator;
 use super::layout::whole_shape;
 
 /// `Constant`, in any of its spellings.
@@ -33,7 +36,7 @@ pub(super) fn constant_of_shape(_draft: &mut Draft, call: &Call<'_>) -> Result<V
     let mut shape = vec![];
     for (position, size) in call.dimensions(0)?.values.iter().enumerate() {
         shape.push(match size {
-            size if *size == Dimension::ROWS && position == 0 => 1,
+            size if size.rows >= 1.0 && size.fixed == 0.0 && position == 0 => size.rows as usize,
             size if size.is_fixed() && size.fixed >= 0.0 => size.fixed as usize,
             _ => return Err("a shape that depends on the number of rows".to_string()),
         });
@@ -77,6 +80,17 @@ pub(super) fn size(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, Str
 
 /// `Range` of constants.
 pub(super) fn range(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
+    // The numbers of the rows.
+    if let (Ok(from), Ok(to), Ok(step)) =
+        (call.dimensions(0), call.dimensions(1), call.dimensions(2))
+        && from.values == [Dimension::fixed(0.0)]
+        && to.values == [Dimension::ROWS]
+        && step.values == [Dimension::fixed(1.0)]
+        && matches!(call.input(0), Value::Dimensions(_))
+    {
+        let numbers = (0..TRIAL_ROWS).map(|row| row as f64).collect();
+        return Ok(vec![Value::Places(Rc::new(Array::vector(numbers)))]);
+    }
     let number = |position: usize| -> Result<f64, String> {
         let array = call.dimensions(position)?;
         let value = array.single()?;
@@ -96,7 +110,7 @@ pub(super) fn range(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, S
 }
 
 /// `Cast`: everything real is single precision here; integers are exact.
-pub(super) fn cast(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
+pub(super) fn cast(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let to = call.integer("to", data_type::FLOAT.into()) as i32;
     let real = [data_type::FLOAT, data_type::DOUBLE, data_type::FLOAT16, data_type::BFLOAT16];
     let like = call.node.op_type == "CastLike";
@@ -108,7 +122,13 @@ pub(super) fn cast(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, St
     Ok(vec![match call.input(0) {
         value @ (Value::Features(_) | Value::Noise) if to_real => value.clone(),
         Value::Features(_) => return Err("a value of the network becomes integer".to_string()),
+        Value::Above(condition) if to_real => indicator(draft, condition)?,
+        condition @ Value::Above(_) if to == data_type::BOOL => condition.clone(),
+        Value::Numbers(array) if to == data_type::FLOAT16 && !like => {
+            Value::numbers(array.map(|&value| rounded_to_half(value)))
+        }
         value @ Value::Numbers(_) if to_real => value.clone(),
+        places @ Value::Places(_) if to == data_type::INT64 => places.clone(),
         Value::Numbers(array) if to == data_type::BOOL => Value::dimensions(
             array.map(|value| Dimension::fixed(f64::from(u8::from(*value != 0.0)))),
         ),
@@ -130,8 +150,22 @@ pub(super) fn cast(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, St
     }])
 }
 
+/// The nearest number of half precision.
+fn rounded_to_half(value: f32) -> f32 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let exponent = value.abs().log2().floor().max(-14.0) as i32;
+    let unit = 2f32.powi(exponent - 10);
+    let rounded = (value / unit).round_ties_even() * unit;
+    if rounded.abs() > 65504.0 { f32::INFINITY.copysign(value) } else { rounded }
+}
+
 /// `Identity`, and `Dropout` as it is outside training.
 pub(super) fn identity(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
+    if call.node.op_type == "Dropout" && call.is_given(2) && call.integer_input(2)? != [0] {
+        return Err("it is in training mode: export the model in evaluation mode".to_string());
+    }
     Ok(vec![call.input(0).clone()])
 }
 

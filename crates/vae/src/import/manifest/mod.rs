@@ -18,7 +18,7 @@ use toml::Value;
 use vaegis_network::Network;
 
 use super::declared::Declared;
-use super::parts::{assemble, half, is_bounded};
+use super::parts::{assemble, half, range_of};
 use super::{ImportOptions, Imported, PosteriorOutputs, Preprocessing, Reconstruction, Spread};
 use crate::{Error, Likelihood};
 use stack::{Held, Stack};
@@ -140,9 +140,7 @@ fn returned(manifest: &Manifest, decoder: &Network) -> Reconstruction {
     let gaussian = matches!(manifest.likelihood, Likelihood::Gaussian { .. });
     match manifest.decoder.returns {
         Some(returns) => returns,
-        None if gaussian || decoder.final_function().is_some_and(is_bounded) => {
-            Reconstruction::Means
-        }
+        None if gaussian || range_of(decoder).is_some() => Reconstruction::Means,
         None => Reconstruction::Logits,
     }
 }
