@@ -53,7 +53,7 @@ impl Gather {
         }
         let device = cotangent.device();
         let positions = self.positions(features, &device);
-        let zeros = Tensor::ones([cotangent.dims()[0], features + 1], &device);
+        let zeros = Tensor::zeros([cotangent.dims()[0], features + 1], &device);
         let sums = zeros.select_assign(1, positions, cotangent, IndexingUpdateOp::Add);
         sums.narrow(1, 0, features)
     }
