@@ -64,7 +64,6 @@ def for_some_numbers_of_rows() -> Iterator[Case]:
     yield case("Split", "rows", MATRIX, "a, b, c = Split<axis=0>(x, s) y = Concat<axis=2>(a, b, c)", s=[1, 1, 1])
     yield case("Split", "two_rows", MATRIX, "y = Split<axis=0>(x, s)", s=[2])
     yield case("Split", "rows_halved", MATRIX, "a, b = Split<axis=0>(x) y = Concat<axis=2>(a, b)", opset=13)
-    yield case("Reshape", "two_rows", MATRIX, "y = Reshape(x, s)", s=[2, 12])
     yield case("Expand", "rows", MATRIX, "y = Expand(x, s)", s=[2, 3, 4])
     yield case("Add", "constant_of_rows", MATRIX, "y = Add(x, c)", c=(3, 3, 4))
     yield case("Mul", "constant_of_two_rows", MATRIX, "y = Mul(x, c)", c=(2, 1, 1))

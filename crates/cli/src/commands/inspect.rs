@@ -139,8 +139,10 @@ struct NodeReport {
 
 impl NetworkReport {
     fn of(name: &'static str, network: &Network) -> Self {
-        // Anything in the middle of what images hold.
-        let probe = vec![0.4; network.input_features()];
+        // Anything in the middle of what images hold, no two neighbours alike: a maximum of equal
+        // values has no derivative. Multiples of the golden ratio spread evenly.
+        let spread = |k: usize| (0.2 + 0.6 * (k as f64 * 0.618_033_988_749_895).fract()) as f32;
+        let probe: Vec<f32> = (0..network.input_features()).map(spread).collect();
         let DerivativeCheck { differences, adjoint } = check_derivatives(network, &probe, 0);
         let nodes: Vec<NodeReport> = network
             .summary()

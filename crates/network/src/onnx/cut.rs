@@ -74,10 +74,10 @@ impl OnnxModel {
             let later = sources.iter().any(|&source| source > position);
             if let (false, Some(only)) = (later, live.iter().next())
                 && live.len() == 1
+                && *only != to
+                && found.last().is_none_or(|name: &String| name != only)
             {
-                if *only != to && found.last().is_none_or(|name: &String| name != only) {
-                    found.push((*only).to_string());
-                }
+                found.push((*only).to_string());
             }
         }
         found

@@ -149,7 +149,7 @@ impl<'a> Import<'a> {
                 .map_err(|problem| model.error(vec![problem]))?,
             (None, None) => {
                 return Err(model.error(vec![format!(
-                    "input {} leaves the shape of a sample open: state it",
+                    "input {} leaves the shape of a sample open: state it (--input-shape)",
                     input.map_or_else(|| part.from.to_string(), |port| port.describe())
                 )]));
             }

@@ -38,7 +38,8 @@ impl Softmax {
     }
 
     /// The derivative, which is symmetric: with `y` the output, `t` becomes
-    /// `y (t - sum(y t))`.
+    /// `y (t - sum(y t))`. On the CPU, t is taken relative to that of the largest y, so that
+    /// nothing cancels where one y is nearly 1.
     fn derivative(&self, at: Evaluation<'_>, vectors: Tensor<3>) -> Tensor<3> {
         let block = self.config.block;
         let [rows, count, features] = vectors.dims();
@@ -72,10 +73,18 @@ fn softmax(values: &mut [f32], block: usize) {
 /// The derivative of one sample applied to `k` vectors, one after another.
 #[multiversion(targets = "simd")]
 fn differentiate(y: &[f32], vectors: &mut [f32], block: usize) {
+    let peak = |y: &[f32]| {
+        let largest = host::largest(y);
+        y.iter().position(|&y| y == largest).unwrap_or(0)
+    };
+    let peaks: Vec<usize> = y.chunks_exact(block).map(peak).collect();
     for vector in vectors.chunks_exact_mut(y.len()) {
-        for (vector, y) in vector.chunks_exact_mut(block).zip(y.chunks_exact(block)) {
-            let mean = host::sum_of_two(y, vector, |y, t| f64::from(y) * f64::from(t)) as f32;
-            vector.iter_mut().zip(y).for_each(|(value, y)| *value = (*value - mean) * y);
+        let blocks = vector.chunks_exact_mut(block).zip(y.chunks_exact(block));
+        for ((vector, y), &peak) in blocks.zip(&peaks) {
+            let base = vector[peak];
+            let share = |y, t| f64::from(y) * f64::from(t - base);
+            let mean = host::sum_of_two(y, vector, share) as f32;
+            vector.iter_mut().zip(y).for_each(|(value, y)| *value = (*value - base - mean) * y);
         }
     }
 }

@@ -81,12 +81,12 @@ impl Binary {
     }
 
     /// The value for integers that may depend on the number of rows.
-    fn of_dimensions(self, a: Dimension, b: Dimension) -> Result<Dimension, String> {
+    fn of_dimensions(self, a: Dimension, b: Dimension, real: bool) -> Result<Dimension, String> {
         if a.is_fixed() && b.is_fixed() {
             let value = self.of_numbers(a.fixed, b.fixed);
             // Integers divide as integers.
             let whole = a.fixed.fract() == 0.0 && b.fixed.fract() == 0.0;
-            let divided = self == Self::Divide && whole;
+            let divided = self == Self::Divide && whole && !real;
             return if value.is_finite() {
                 Ok(Dimension::fixed(if divided { value.trunc() } else { value }))
             } else {
@@ -346,12 +346,13 @@ pub(super) fn combine(
                 _ => Value::numbers(Array { shape, values: values.map(|v| v as f32).collect() }),
             })
         }
-        (Value::Dimensions(a), Value::Dimensions(b)) => of_dimensions(operator, a, b),
+        (Value::Dimensions(a), Value::Dimensions(b)) => of_dimensions(operator, a, b, false),
+        // Both are of one type in the graph: sizes beside real numbers were cast to such.
         (Value::Dimensions(a), Value::Numbers(b)) => {
-            of_dimensions(operator, a, &b.map(|&value| Dimension::fixed(value.into())))
+            of_dimensions(operator, a, &b.map(|&value| Dimension::fixed(value.into())), true)
         }
         (Value::Numbers(a), Value::Dimensions(b)) => {
-            of_dimensions(operator, &a.map(|&value| Dimension::fixed(value.into())), b)
+            of_dimensions(operator, &a.map(|&value| Dimension::fixed(value.into())), b, true)
         }
         (a, b) => Err(format!("it combines {} and {}", a.kind(), b.kind())),
     }
@@ -383,11 +384,13 @@ fn of_dimensions(
     operator: Binary,
     a: &Array<Dimension>,
     b: &Array<Dimension>,
+    real: bool,
 ) -> Result<Value, String> {
     let shape = broadcast_shapes(&a.shape, &b.shape)?;
     let (a, b) = (a.broadcast(&shape)?, b.broadcast(&shape)?);
     let values = a.values.iter().zip(&b.values);
-    let values = values.map(|(a, b)| operator.of_dimensions(*a, *b)).collect::<Result<_, _>>()?;
+    let values =
+        values.map(|(a, b)| operator.of_dimensions(*a, *b, real)).collect::<Result<_, _>>()?;
     Ok(Value::dimensions(Array { shape, values }))
 }
 

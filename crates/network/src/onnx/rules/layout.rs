@@ -185,7 +185,9 @@ pub(super) fn reshape(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, 
         }
     }
     let is_features = matches!(value, Value::Features(_));
-    if let (Value::Features(x), Some(rows)) = (value, draft.declared_rows) {
+    if let Value::Features(x) = value
+        && let Some(rows) = draft.declared_rows.or_else(|| written_rows(x, &new))
+    {
         mark_rows(x, &old, &mut new, rows);
     }
     if let Some(open) = new.iter().position(|size| *size == Dimension::fixed(-1.0)) {
@@ -209,6 +211,14 @@ pub(super) fn reshape(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, 
         new[open] = Dimension { rows, fixed: first - rows * TRIAL_ROWS as f64 };
     }
     Ok(vec![with_shape(draft, value, &new)?])
+}
+
+/// The only number of rows whose elements fill a shape. Exporters write that of their example
+/// into graphs that should take any.
+fn written_rows(x: &Features, new: &[Dimension]) -> Option<usize> {
+    let is_size = |size: &Dimension| size.is_fixed() && size.fixed >= 1.0;
+    let rows = new.iter().map(|size| size.fixed).product::<f64>() / x.count() as f64;
+    (new.iter().all(is_size) && rows >= 1.0 && rows.fract() == 0.0).then_some(rows as usize)
 }
 
 /// In a graph that was exported for a fixed number of rows, makes the axis of a new shape that
@@ -597,10 +607,29 @@ pub(super) fn expand(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, S
             return Err(format!("cannot expand axis {axis}"));
         }
         // Of a constant that is repeated for every row, one row is kept.
-        let repeated = constant && axis == 0 && chosen == Dimension::ROWS;
-        shape.push(if repeated { 1 } else { chosen.at(TRIAL_ROWS) as usize });
+        let kept = chosen.fixed == 0.0 && chosen.rows >= 1.0 && chosen.rows.fract() == 0.0;
+        let repeated = constant && axis == 0 && kept;
+        if !chosen.is_fixed() && !repeated && a.is_fixed() {
+            return Err("as many copies as rows, along an axis of its own".to_string());
+        }
+        shape.push(if repeated { chosen.rows as usize } else { chosen.at(TRIAL_ROWS) as usize });
     }
-    Ok(vec![moved(draft, value, &Broadcast(shape))?])
+    let repeated = rank > 0 && size(&wanted, 0) == Dimension::ROWS;
+    let expanded = moved(draft, value, &Broadcast(shape))?;
+    Ok(vec![if repeated { for_every_row(draft, expanded)? } else { expanded }])
+}
+
+/// A constant of which one row is kept, as a value of the network: its shape has the rows. A
+/// vector stays what it is, the row of a single parameter.
+fn for_every_row(draft: &mut Draft, value: Value) -> Result<Value, String> {
+    match value {
+        Value::Numbers(array) if array.shape.len() > 1 && array.shape[0] == 1 => {
+            let shape = array.shape[1..].to_vec();
+            let row = Rc::unwrap_or_clone(array).reshaped(shape)?;
+            Ok(Value::Features(draft.constant(row)?))
+        }
+        other => Ok(other),
+    }
 }
 
 /// `Tile`.
@@ -611,6 +640,7 @@ pub(super) fn tile(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, Str
     if repeats.len() != sizes.len() {
         return Err(format!("{} repeats for {} axes", repeats.len(), sizes.len()));
     }
+    let mut repeated = false;
     let mut picks = vec![];
     for (axis, (repeat, &size)) in repeats.iter().zip(&sizes).enumerate() {
         if *repeat == Dimension::fixed(1.0) {
@@ -619,11 +649,13 @@ pub(super) fn tile(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, Str
         // Of a constant that is repeated for every row, one row is kept.
         let constant = !matches!(value, Value::Features(_));
         if constant && axis == 0 && *repeat == Dimension::ROWS {
+            repeated = true;
             continue;
         }
         let fixed =
             draft.declared_rows.is_some_and(|rows| *repeat == Dimension::fixed(rows as f64));
         if constant && axis == 0 && fixed && size == 1 {
+            repeated = true;
             continue;
         }
         let count = if repeat.is_fixed() { repeat.fixed } else { -1.0 };
@@ -633,7 +665,8 @@ pub(super) fn tile(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, Str
         let total = product(&[count as usize, size])?;
         picks.push((axis, (0..total).map(|at| Some(at % size)).collect()));
     }
-    Ok(vec![moved(draft, value, &Picks(picks))?])
+    let tiled = moved(draft, value, &Picks(picks))?;
+    Ok(vec![if repeated { for_every_row(draft, tiled)? } else { tiled }])
 }
 
 /// `DepthToSpace` and `SpaceToDepth`.

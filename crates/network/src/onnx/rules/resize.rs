@@ -31,7 +31,7 @@ impl Axis {
                 let centre = self.old as f64 / 2.0;
                 centre * (1.0 - adjustment) + (at + 0.5) / self.scale - 0.5
             }
-            "asymmetric" => at / self.scale,
+            "asymmetric" => single(at / self.scale),
             "align_corners" if self.new > 1 => {
                 at * (self.old as f64 - 1.0) / (self.new as f64 - 1.0)
             }
