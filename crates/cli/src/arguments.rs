@@ -235,8 +235,9 @@ pub(crate) struct AuditOptions {
     #[arg(long)]
     pub(crate) out: PathBuf,
     /// Points: a count of test rows, a range such as 8000..8050, a list, or train, test, all
-    #[arg(long, default_value = "100")]
-    pub(crate) points: Selection,
+    /// [default: 100, or the test rows if they are fewer]
+    #[arg(long)]
+    pub(crate) points: Option<Selection>,
     /// Radii in reconstruction space: numbers, quantiles of |Delta(x)| such as q0.9, or
     /// auto (q0.9)
     #[arg(long, value_delimiter = ',', default_value = "auto", allow_hyphen_values = true)]

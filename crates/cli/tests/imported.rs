@@ -193,7 +193,10 @@ fn the_commands_of_the_guide_work() {
         ("decoder.2.weight", &[64, 1, 3, 3]),
     ] {
         let count: usize = shape.iter().product();
-        let values = (0..count as u32).map(|k| k.wrapping_mul(2_654_435_761) as f32 / 4e10);
+        // Around 0 (around 1 for variances), so that nothing overflows.
+        let centre = if name.ends_with("running_var") { 1.0 } else { 0.0 };
+        let values = (0..count as u32)
+            .map(|k| centre + 0.1 * (k.wrapping_mul(2_654_435_761) as f32 / u32::MAX as f32 - 0.5));
         weights.insert(name, shape.to_vec(), values.collect());
     }
     save_weights(&weights, &sandbox.path("vae.safetensors")).unwrap();

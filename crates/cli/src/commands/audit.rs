@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use vaegis_audit::schema::Summary;
 use vaegis_audit::{AuditConfig, Execution, Subject, audit, fingerprint, finish};
-use vaegis_data::Dataset;
+use vaegis_data::{Dataset, Selection};
 use vaegis_robustness::attack::Effort;
 use vaegis_robustness::{InputBox, Settings};
 use vaegis_vae::Vae;
@@ -13,6 +13,9 @@ use super::{report, use_threads};
 use crate::arguments::{AuditOptions, Machine};
 use crate::model::{DataFacts, OpenedModel};
 use crate::{interrupt, output, progress};
+
+/// Points that are audited unless others are asked for.
+const DEFAULT_POINTS: usize = 100;
 
 /// `vaegis audit`.
 pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
@@ -35,14 +38,18 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
         attack: (!options.no_attack).then(Effort::default),
     };
     let name = options.name.clone().unwrap_or_else(|| options.model.name());
-    let points = options.points.resolve(&dataset)?;
+    let selection = match &options.points {
+        Some(selection) => selection.clone(),
+        None => Selection::Count(DEFAULT_POINTS.min(dataset.test().len())),
+    };
+    let points = selection.resolve(&dataset)?;
     let config = AuditConfig {
         model: name,
         description: describe(options.model.model.as_deref(), &vae),
         model_hash: fingerprint(&vae),
         dataset: dataset.name().to_string(),
         data_hash: dataset.fingerprint(),
-        points: options.points.to_string(),
+        points: selection.to_string(),
         norm: "l2".to_string(),
         seed: options.seed,
         settings,
