@@ -2,10 +2,10 @@
 //! directions, and the linearised decoder.
 //!
 //! The networks are evaluated in f32; everything after that is f64. Jacobians are formed
-//! whole where they are small enough ([`whole`]), which makes every number exact up to
+//! whole where they are small enough (`whole.rs`), which makes every number exact up to
 //! rounding. Those of large latent spaces (4 x 32 x 32 latents of a 3 x 256 x 256 image are a
 //! matrix of 3 GB) never exist: their norms come from products with vectors
-//! ([`matrix_free`]), each with a stated error.
+//! (`matrix_free.rs`), each with a stated error.
 
 mod lanczos;
 mod matrix;
