@@ -13,6 +13,7 @@ use vaegis_data::Dataset;
 use vaegis_network::ops::Function;
 use vaegis_robustness::attack::Effort;
 use vaegis_robustness::{InputBox, Model, Radius, Settings, Target, assess, probability};
+use vaegis_vae::import::{ImportOptions, Reconstruction, import_pair};
 use vaegis_vae::{
     Architecture, Likelihood, Noise, Objective, Purpose, TrainConfig, Vae, VaeConfig, train,
 };
@@ -99,5 +100,48 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(all, benches);
+/// A network that went out as ONNX and came back, against itself as it was built: forward, and
+/// the Jacobian of the encoder at one point.
+fn imported(criterion: &mut Criterion) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    let device = Device::flex();
+    let activation = Function::Relu;
+    for (name, architecture) in [
+        ("mlp", Architecture::Mlp { hidden: vec![400, 400], activation }),
+        ("conv", Architecture::Conv { channels: vec![16, 32], hidden: 128, activation }),
+    ] {
+        let config = VaeConfig {
+            input_shape: vec![1, 28, 28],
+            latent: 10,
+            architecture,
+            likelihood: Likelihood::Bernoulli,
+        };
+        let native = config.init(0, &device).expect("a valid configuration");
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        let [encoder, decoder] =
+            native.export(folder.path(), Reconstruction::Means, false).expect("a VAE exports");
+        let imported = import_pair(&encoder, &decoder, &ImportOptions::default(), &device)
+            .expect("what was exported is understood")
+            .vae;
+        let mut group = criterion.benchmark_group(format!("{name}, 256 rows, 1 thread"));
+        for (origin, vae) in [("native", &native), ("imported", &imported)] {
+            let generator = vae.generator();
+            let x = Tensor::<2>::random([BATCH, 784], Distribution::Default, &device);
+            let z = Tensor::<2>::random([BATCH, 10], Distribution::Default, &device);
+            group.bench_function(format!("encode, {origin}"), |bencher| {
+                pool.install(|| bencher.iter(|| vae.encoder().forward(x.clone())));
+            });
+            group.bench_function(format!("decode, {origin}"), |bencher| {
+                pool.install(|| bencher.iter(|| generator.forward(z.clone())));
+            });
+            let trace = vae.encoder().trace(x.clone().narrow(0, 0, 1));
+            group.bench_function(format!("jacobian, {origin}"), |bencher| {
+                pool.install(|| bencher.iter(|| vae.encoder().jacobian(&trace, 0)));
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(all, benches, imported);
 criterion_main!(all);

@@ -52,6 +52,40 @@ fn everything_unsupported_is_named_at_once() {
     }
 }
 
+/// Speed is measured by benches; that nothing is left of how exporters write a model is what
+/// it rests on.
+#[test]
+fn imported_networks_are_what_one_would_build_by_hand() {
+    for (model, part, operators) in [
+        ("mlp", "encoder", "linear relu linear relu linear linear"),
+        ("mlp", "decoder", "linear relu linear relu linear sigmoid"),
+        ("keras_mlp", "encoder", "linear leaky_relu linear gelu_tanh linear linear"),
+        ("conv", "encoder", "conv2d relu conv2d relu reshape linear linear"),
+        ("conv", "decoder", "linear relu reshape conv_transpose2d relu conv_transpose2d sigmoid"),
+        // Batch normalisation melts into the convolutions before it.
+        (
+            "conv_batchnorm",
+            "encoder",
+            "conv2d leaky_relu conv2d leaky_relu conv2d leaky_relu reshape linear",
+        ),
+    ] {
+        let folder = zoo().join("fixtures").join(model);
+        let mut variants = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let file = entry.unwrap().path().join(format!("{part}.onnx"));
+            if !file.exists() {
+                continue;
+            }
+            let network = import(&file).unwrap();
+            let found: Vec<String> =
+                network.summary().into_iter().map(|node| node.operator).collect();
+            assert_eq!(found.join(" "), operators, "{}", file.display());
+            variants += 1;
+        }
+        assert!(variants >= 2, "{variants} variants of {model}");
+    }
+}
+
 #[test]
 fn truncated_files_are_refused_at_every_length() {
     let bytes = std::fs::read(zoo().join("fixtures/mlp/legacy/encoder.onnx")).unwrap();
