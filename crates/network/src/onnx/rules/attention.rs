@@ -6,7 +6,8 @@ use super::super::array::Array;
 use super::super::call::Call;
 use super::super::draft::Draft;
 use super::super::value::{Dimension, Features, Value};
-use super::arithmetic::{Binary, chosen, combine};
+use super::arithmetic::{Binary, combine};
+use super::choice::chosen;
 use super::linear::{last_two_swapped, of_features};
 
 /// `Attention` without caches: `softmax(scale Q K' + mask) V` for each head.

@@ -5,7 +5,7 @@ use crate::ops::{MatMulConfig, OperatorConfig};
 use super::super::call::Call;
 use super::super::draft::Draft;
 use super::super::value::{Dimension, Features, Value};
-use super::layout::{Transposition, moved, whole_shape, with_shape};
+use super::moves::{Transposition, moved, whole_shape, with_shape};
 use super::reduction::reduced;
 
 /// An operand with the letters of its axes.

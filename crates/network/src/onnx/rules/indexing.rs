@@ -5,7 +5,7 @@ use super::super::call::{Call, axis};
 use super::super::draft::Draft;
 use super::super::value::{Dimension, Value};
 use super::arithmetic::{Binary, combine};
-use super::layout::{Picks, fixed_sizes, moved, whole_shape, with_shape};
+use super::moves::{Picks, fixed_sizes, moved, whole_shape, with_shape};
 
 /// `Gather` with constant indices along an axis.
 pub(super) fn gather(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {

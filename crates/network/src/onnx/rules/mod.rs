@@ -7,15 +7,19 @@
 
 mod arithmetic;
 mod attention;
+mod choice;
 mod convolution;
 mod einsum;
 pub(super) mod elementwise;
 mod indexing;
 mod layout;
 mod linear;
+mod moves;
 mod normalisation;
+mod pieces;
 mod pooling;
 mod reduction;
+mod repetition;
 mod resize;
 mod shape;
 
@@ -32,13 +36,13 @@ pub(crate) fn rule(operator: &str) -> Option<Rule> {
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" | "Mod" | "Equal" | "Less"
         | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "And" | "Or" => arithmetic::binary,
         "Sum" | "Mean" => arithmetic::total,
-        "Where" => arithmetic::choice,
+        "Where" => choice::choice,
 
         "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Celu" | "Gelu" | "Sigmoid" | "Tanh"
         | "Softplus" | "Softsign" | "HardSigmoid" | "HardSwish" | "Mish" | "Swish" | "Exp"
         | "Log" | "Sqrt" | "Reciprocal" | "Abs" | "Erf" | "Sin" | "Cos" => elementwise::function,
         "Neg" | "Floor" | "Ceil" | "Round" | "Not" => elementwise::simple,
-        "Sign" => arithmetic::sign,
+        "Sign" => choice::sign,
         "Clip" => elementwise::clip,
         "PRelu" => elementwise::prelu,
 
@@ -68,17 +72,17 @@ pub(crate) fn rule(operator: &str) -> Option<Rule> {
         "Squeeze" => layout::squeeze,
         "Unsqueeze" => layout::unsqueeze,
         "Transpose" => layout::transpose,
-        "Split" => layout::split,
-        "Concat" => layout::concat,
-        "Slice" => layout::slice,
-        "Pad" => layout::pad,
+        "Split" => pieces::split,
+        "Concat" => pieces::concat,
+        "Slice" => pieces::slice,
+        "Pad" => pieces::pad,
         "Gather" => indexing::gather,
         "GatherND" => indexing::gather_nd,
         "ScatterND" => indexing::scatter_nd,
         "OneHot" => indexing::one_hot,
         "Trilu" => indexing::triangle,
-        "Expand" => layout::expand,
-        "Tile" => layout::tile,
+        "Expand" => repetition::expand,
+        "Tile" => repetition::tile,
         "DepthToSpace" | "SpaceToDepth" => layout::depth_and_space,
         "Resize" | "Upsample" => resize::resize,
 

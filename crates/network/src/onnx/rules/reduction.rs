@@ -7,7 +7,7 @@ use super::super::call::{Call, axis};
 use super::super::draft::{Draft, TRIAL_ROWS};
 use super::super::limits::product;
 use super::super::value::{Dimension, Features, Value};
-use super::layout::axes_last;
+use super::moves::axes_last;
 
 /// The `Reduce` family.
 pub(super) fn reduce(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {

@@ -9,8 +9,8 @@ use super::super::draft::{Draft, TRIAL_ROWS};
 use super::super::limits::MOST_ELEMENTS;
 use super::super::proto::data_type;
 use super::super::value::{Dimension, Value};
-use super::arithmetic::indicator;
-use super::layout::whole_shape;
+use super::choice::indicator;
+use super::moves::whole_shape;
 
 /// `Constant`, in any of its spellings.
 pub(super) fn constant(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
