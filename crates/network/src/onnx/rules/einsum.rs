@@ -15,8 +15,8 @@ struct Operand {
 }
 
 impl Operand {
-    fn sizes(&self, draft: &Draft) -> Result<Vec<Dimension>, String> {
-        whole_shape(draft, &self.value)
+    fn sizes(&self) -> Result<Vec<Dimension>, String> {
+        whole_shape(&self.value)
     }
 
     /// Axes in the order of these letters, which are all that the operand has.
@@ -68,7 +68,7 @@ pub(super) fn einsum(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, S
     }
     let mut operands = vec![];
     for (letters, value) in terms.into_iter().zip(&call.inputs) {
-        if whole_shape(draft, value)?.len() != letters.len() {
+        if whole_shape(value)?.len() != letters.len() {
             return Err(refused(&format!("{} has other axes", value.kind())));
         }
         operands.push(Operand { value: value.clone(), letters });
@@ -125,7 +125,7 @@ fn of_values(
     batch: usize,
     inner: usize,
 ) -> Result<Value, String> {
-    let (left, right) = (a.sizes(draft)?, b.sizes(draft)?);
+    let (left, right) = (a.sizes()?, b.sizes()?);
     if left.first() != Some(&Dimension::ROWS) || batch == 0 {
         return Err("it would mix samples".to_string());
     }
@@ -164,7 +164,7 @@ fn of_constant(
         let letters = [rows, columns].concat();
         let x = x.ordered(draft, &[rows, inner].concat())?;
         let matrix = constant.ordered(draft, &[inner, columns].concat())?;
-        let (sizes, own) = (x.sizes(draft)?, matrix.sizes(draft)?);
+        let (sizes, own) = (x.sizes()?, matrix.sizes()?);
         let (before, middle) = sizes.split_at(rows.len());
         let (first, columns) = own.split_at(inner.len());
         if middle != first {

@@ -10,7 +10,7 @@ use super::moves::{Picks, fixed_sizes, moved, whole_shape, with_shape};
 /// `Gather` with constant indices along an axis.
 pub(super) fn gather(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let value = call.input(0);
-    let sizes = fixed_sizes(draft, value)?;
+    let sizes = fixed_sizes(value)?;
     let along = axis(call.integer("axis", 0), sizes.len())?;
     if let Value::Places(places) = call.input(1) {
         return gather_rows(draft, value, &sizes, along, places);
@@ -23,7 +23,7 @@ pub(super) fn gather(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, S
         .collect::<Result<Vec<_>, _>>()?;
     let taken = moved(draft, value, &Picks(vec![(along, picks)]))?;
     // The axis gives way to the axes of the indices.
-    let mut shape = whole_shape(draft, &taken)?;
+    let mut shape = whole_shape(&taken)?;
     let axes = indices.shape.iter().map(|&size| Dimension::fixed(size as f64));
     shape.splice(along..=along, axes);
     Ok(vec![with_shape(draft, &taken, &shape)?])
@@ -55,8 +55,8 @@ pub(super) fn gather_nd(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>
     if call.integer("batch_dims", 0) != 0 {
         return Err("batch_dims are not supported".to_string());
     }
-    let old = whole_shape(draft, value)?;
-    let sizes = fixed_sizes(draft, value)?;
+    let old = whole_shape(value)?;
+    let sizes = fixed_sizes(value)?;
     let indices = call.dimensions(1)?;
     let (&depth, places) = indices.shape.split_last().ok_or("its indices are a single number")?;
     if depth == 0 || depth > sizes.len() {
@@ -90,7 +90,7 @@ pub(super) fn gather_nd(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>
 /// `Trilu`: one triangle of the last two axes, zero elsewhere.
 pub(super) fn triangle(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let value = call.input(0);
-    let sizes = fixed_sizes(draft, value)?;
+    let sizes = fixed_sizes(value)?;
     let &[.., rows, columns] = sizes.as_slice() else {
         return Err(format!("a triangle of {sizes:?}"));
     };

@@ -8,7 +8,7 @@ use super::moves::{Rearranged, Transposition, moved, rank, whole_shape, with_sha
 /// `Reshape`, with 0 (as before) and -1 (what remains).
 pub(super) fn reshape(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let value = call.input(0);
-    let old = whole_shape(draft, value)?;
+    let old = whole_shape(value)?;
     let mut new = match call.integers("shape") {
         Some(shape) => shape.iter().map(|&size| Dimension::fixed(size as f64)).collect(),
         None => call.dimensions(1)?.values,
@@ -100,7 +100,7 @@ fn mark_rows(x: &Features, old: &[Dimension], new: &mut [Dimension], rows: usize
 /// `Flatten` at an axis.
 pub(super) fn flatten(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let value = call.input(0);
-    let old = whole_shape(draft, value)?;
+    let old = whole_shape(value)?;
     let at = match call.integer("axis", 1) {
         at if at == old.len() as i64 => old.len(),
         at => axis(at, old.len())?,
@@ -119,7 +119,7 @@ pub(super) fn flatten(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, 
 /// `Squeeze` the given axes, or all of size 1.
 pub(super) fn squeeze(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let value = call.input(0);
-    let old = whole_shape(draft, value)?;
+    let old = whole_shape(value)?;
     let gone = match call.integers_from(1, "axes")? {
         Some(axes) => {
             axes.iter().map(|&given| axis(given, old.len())).collect::<Result<Vec<_>, _>>()?
@@ -137,7 +137,7 @@ pub(super) fn squeeze(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, 
 /// `Unsqueeze`: new axes of size 1.
 pub(super) fn unsqueeze(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let value = call.input(0);
-    let old = whole_shape(draft, value)?;
+    let old = whole_shape(value)?;
     let axes = call.integers_from(1, "axes")?.ok_or("it names no axes")?;
     let rank = old.len() + axes.len();
     let axes = axes.iter().map(|&given| axis(given, rank)).collect::<Result<Vec<_>, _>>()?;

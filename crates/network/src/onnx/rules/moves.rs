@@ -7,7 +7,7 @@ use super::super::draft::{Draft, ROWS_WRITTEN, TRIAL_ROWS};
 use super::super::value::{Dimension, Features, Value};
 
 /// The shape of a value with all its axes.
-pub(super) fn whole_shape(_draft: &Draft, value: &Value) -> Result<Vec<Dimension>, String> {
+pub(super) fn whole_shape(value: &Value) -> Result<Vec<Dimension>, String> {
     let fixed = |&size: &usize| Dimension::fixed(size as f64);
     match value {
         Value::Features(features) => {
@@ -165,8 +165,8 @@ pub(super) fn with_shape(
     }
 }
 
-pub(super) fn fixed_sizes(draft: &Draft, value: &Value) -> Result<Vec<usize>, String> {
-    let whole = whole_shape(draft, value)?;
+pub(super) fn fixed_sizes(value: &Value) -> Result<Vec<usize>, String> {
+    let whole = whole_shape(value)?;
     Ok(whole.iter().map(|size| size.at(TRIAL_ROWS) as usize).collect())
 }
 
@@ -189,31 +189,4 @@ pub(super) fn axes_last(
     let order: Vec<usize> =
         std::iter::once(0).chain(kept.chain(last.iter().copied()).map(|axis| axis + 1)).collect();
     Ok((draft.transposed(&x.plain(), &order)?, last))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slices_are_those_of_python() {
-        assert_eq!(sliced(1, -1, 2, 6).unwrap(), [1, 3]);
-        assert_eq!(sliced(0, i64::MAX, 1, 3).unwrap(), [0, 1, 2]);
-        assert_eq!(sliced(-1, i64::MIN, -1, 3).unwrap(), [2, 1, 0]);
-        assert_eq!(sliced(4, 1, -2, 5).unwrap(), [4, 2]);
-        assert!(sliced(2, 1, 1, 3).unwrap().is_empty() && sliced(0, 1, 0, 3).is_err());
-    }
-
-    #[test]
-    fn paddings_are_those_of_numpy() {
-        let at = |mode| -> Vec<usize> {
-            padded(2, 2, 3, mode).unwrap().into_iter().map(Option::unwrap).collect()
-        };
-        assert_eq!(at("reflect"), [2, 1, 0, 1, 2, 1, 0]);
-        assert_eq!(at("edge"), [0, 0, 0, 1, 2, 2, 2]);
-        assert_eq!(at("wrap"), [1, 2, 0, 1, 2, 0, 1]);
-        assert_eq!(padded(1, -1, 2, "constant").unwrap(), [None, Some(0)]);
-        assert!(padded(3, 0, 3, "reflect").is_err() && padded(-4, 0, 3, "edge").is_err());
-        assert!(padded(i64::MAX, 1, 3, "edge").is_err() && padded(1, 1, 3, "mirror").is_err());
-    }
 }

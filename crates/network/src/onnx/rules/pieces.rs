@@ -14,9 +14,9 @@ use super::moves::{Layout, Picks, fixed_sizes, moved, rank, whole_shape};
 /// `Split` into parts, equal ones if no sizes are given.
 pub(super) fn split(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let value = call.input(0);
-    let sizes = fixed_sizes(draft, value)?;
+    let sizes = fixed_sizes(value)?;
     let axis = axis(call.integer("axis", 0), sizes.len())?;
-    if !whole_shape(draft, value)?[axis].is_fixed() {
+    if !whole_shape(value)?[axis].is_fixed() {
         return Err("it parts the rows of the batch".to_string());
     }
     let size = sizes[axis];
@@ -126,7 +126,7 @@ fn concat_features(draft: &mut Draft, inputs: &[&Value], along: usize) -> Result
 /// `Slice`: starts, ends, axes and steps are attributes in old operator sets.
 pub(super) fn slice(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let value = call.input(0);
-    let sizes = fixed_sizes(draft, value)?;
+    let sizes = fixed_sizes(value)?;
     let starts = call.integers_from(1, "starts")?.ok_or("it has no starts")?;
     let ends = match call.is_given(2) {
         // The end of the batch is the number of rows.
@@ -141,7 +141,7 @@ pub(super) fn slice(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, St
             .collect(),
         false => call.integers("ends").ok_or("it has no ends")?.to_vec(),
     };
-    let whole = whole_shape(draft, value)?;
+    let whole = whole_shape(value)?;
     let axes = match call.integers_from(3, "axes")? {
         Some(axes) => axes,
         None => (0..starts.len() as i64).collect(),
@@ -196,7 +196,7 @@ fn sliced(start: i64, end: i64, step: i64, size: usize) -> Result<Vec<usize>, St
 /// `Pad` by zeros, a number, the edge, a reflection, or around.
 pub(super) fn pad(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let value = call.input(0);
-    let sizes = fixed_sizes(draft, value)?;
+    let sizes = fixed_sizes(value)?;
     let pads = call.integers_from(1, "pads")?.ok_or("it has no pads")?;
     let axes = match call.is_given(3) {
         true => call.integer_input(3)?,
@@ -260,4 +260,31 @@ fn padded(before: i64, after: i64, size: usize, mode: &str) -> Result<Vec<Option
         other => Err(format!("mode {other:?}")),
     };
     (0..total as i64).map(|at| place(at - before)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_those_of_python() {
+        assert_eq!(sliced(1, -1, 2, 6).unwrap(), [1, 3]);
+        assert_eq!(sliced(0, i64::MAX, 1, 3).unwrap(), [0, 1, 2]);
+        assert_eq!(sliced(-1, i64::MIN, -1, 3).unwrap(), [2, 1, 0]);
+        assert_eq!(sliced(4, 1, -2, 5).unwrap(), [4, 2]);
+        assert!(sliced(2, 1, 1, 3).unwrap().is_empty() && sliced(0, 1, 0, 3).is_err());
+    }
+
+    #[test]
+    fn paddings_are_those_of_numpy() {
+        let at = |mode| -> Vec<usize> {
+            padded(2, 2, 3, mode).unwrap().into_iter().map(Option::unwrap).collect()
+        };
+        assert_eq!(at("reflect"), [2, 1, 0, 1, 2, 1, 0]);
+        assert_eq!(at("edge"), [0, 0, 0, 1, 2, 2, 2]);
+        assert_eq!(at("wrap"), [1, 2, 0, 1, 2, 0, 1]);
+        assert_eq!(padded(1, -1, 2, "constant").unwrap(), [None, Some(0)]);
+        assert!(padded(3, 0, 3, "reflect").is_err() && padded(-4, 0, 3, "edge").is_err());
+        assert!(padded(i64::MAX, 1, 3, "edge").is_err() && padded(1, 1, 3, "mirror").is_err());
+    }
 }

@@ -11,7 +11,7 @@ use super::moves::{Broadcast, Picks, fixed_sizes, moved, whole_shape};
 /// `Expand`: broadcasting to a shape, in both directions.
 pub(super) fn expand(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let value = call.input(0);
-    let old = whole_shape(draft, value)?;
+    let old = whole_shape(value)?;
     let wanted = call.dimensions(1)?.values;
     let rank = old.len().max(wanted.len());
     let size = |shape: &[Dimension], axis: usize| {
@@ -62,7 +62,7 @@ fn for_every_row(draft: &mut Draft, value: Value) -> Result<Value, String> {
 /// `Tile`.
 pub(super) fn tile(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
     let value = call.input(0);
-    let sizes = fixed_sizes(draft, value)?;
+    let sizes = fixed_sizes(value)?;
     let repeats = call.dimensions(1)?.values;
     if repeats.len() != sizes.len() {
         return Err(format!("{} repeats for {} axes", repeats.len(), sizes.len()));

@@ -53,8 +53,8 @@ pub(super) fn constant_of_shape(_draft: &mut Draft, call: &Call<'_>) -> Result<V
 }
 
 /// `Shape`: the first axis of a value of the network is the number of rows.
-pub(super) fn shape(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
-    let whole = whole_shape(draft, call.input(0))?;
+pub(super) fn shape(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
+    let whole = whole_shape(call.input(0))?;
     let rank = whole.len() as i64;
     let place = |given: i64| (if given < 0 { given + rank } else { given }).clamp(0, rank) as usize;
     let start = place(call.integer("start", 0));
@@ -63,8 +63,8 @@ pub(super) fn shape(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, St
 }
 
 /// `Size`: the number of elements.
-pub(super) fn size(draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
-    let whole = whole_shape(draft, call.input(0))?;
+pub(super) fn size(_draft: &mut Draft, call: &Call<'_>) -> Result<Vec<Value>, String> {
+    let whole = whole_shape(call.input(0))?;
     let mut size = Dimension::fixed(1.0);
     for axis in whole {
         size = match (size.is_fixed(), axis.is_fixed()) {
