@@ -3,10 +3,14 @@
 use burn::tensor::Device;
 use vaegis_network::NetworkBuilder;
 use vaegis_network::ops::{
-    ConcatConfig, Conv2dConfig, ConvTranspose2dConfig, ElementwiseAffineConfig, GatherConfig,
-    Indices, Initialiser, LinearConfig, MatMulConfig, MaxPool2dConfig, MultiplyConfig,
-    OperatorConfig, ReshapeConfig, SelectConfig, SoftmaxConfig, StandardiseConfig,
+    ActivationConfig, ConcatConfig, Conv2dConfig, ConvTranspose2dConfig, ElementwiseAffineConfig,
+    Function, GatherConfig, Indices, Initialiser, LinearConfig, MatMulConfig, MaxPool2dConfig,
+    MultiplyConfig, OperatorConfig, ReshapeConfig, SelectConfig, SoftmaxConfig, StandardiseConfig,
 };
+
+fn power(exponent: f64) -> OperatorConfig {
+    OperatorConfig::Activation(ActivationConfig { function: Function::Power { exponent } })
+}
 
 /// Why `operator` cannot take values of these sample shapes.
 fn refusal(operator: OperatorConfig, inputs: &[&[usize]]) -> String {
@@ -185,6 +189,9 @@ fn features_that_do_not_match() {
             OperatorConfig::Softmax(SoftmaxConfig { block: 5 }),
             "blocks of 5 features do not divide [2, 3]",
         ),
+        (power(1e20), "an exponent must lie within 2^31, found 100000000000000000000"),
+        (power(f64::NAN), "an exponent must lie within 2^31, found NaN"),
+        (power(f64::NEG_INFINITY), "an exponent must lie within 2^31, found -inf"),
         (OperatorConfig::Multiply(MultiplyConfig {}), "takes two inputs, found 1"),
         (OperatorConfig::Select(SelectConfig {}), "takes three inputs, found 1"),
         (

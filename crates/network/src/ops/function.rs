@@ -102,6 +102,10 @@ impl Function {
             Self::Celu { alpha } if alpha.is_nan() || alpha <= 0.0 => {
                 Err(format!("alpha of celu must be positive, found {alpha}"))
             }
+            // Whole exponents are computed as 32-bit integers.
+            Self::Power { exponent } if exponent.is_nan() || exponent.abs() > i32::MAX.into() => {
+                Err(format!("an exponent must lie within 2^31, found {exponent}"))
+            }
             _ => Ok(()),
         }
     }
