@@ -31,8 +31,8 @@ const MOST_LATENTS: usize = 512;
 pub struct Norm {
     /// The value.
     pub value: f64,
-    /// Relative error, which is exceeded with a probability of at most 1 in 1000; 0 for a
-    /// norm of a matrix that was formed.
+    /// Relative error, which is exceeded with a probability of at most 1 in 1000 (for a
+    /// Frobenius norm by a normal approximation); 0 for a norm of a matrix that was formed.
     pub error: f64,
 }
 
