@@ -10,6 +10,7 @@ pub mod ascent;
 pub mod curve;
 pub mod gradient;
 pub mod margin;
+pub mod optimiser;
 pub mod starts;
 
 pub use curve::{CurvePoint, DamageCurve};

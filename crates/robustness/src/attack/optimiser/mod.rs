@@ -1,0 +1,3 @@
+//! Optimisers that attacks drive: they ask for points and are told values.
+
+pub mod lbfgsb;
