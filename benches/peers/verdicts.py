@@ -1,0 +1,81 @@
+"""The same judge for all parties: perturbations measured and judged on noise that none of them saw."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ball import Ball
+from models import Vae
+
+# Draws along a ray, common to all perturbations of a point; and evaluations of the median on it.
+RAY_DRAWS = 4096
+RAY_STEPS = 6
+
+
+@dataclass(frozen=True)
+class Verdict:
+    # |x' - x|_2, summed in double precision.
+    norm: float
+    # Share of fresh draws within r.
+    p: float
+    # The norm of the perturbation shortened or lengthened, inside the box, to where the median damage is r.
+    levelled: float
+    # How far x' lies outside the box.
+    outside: float
+
+
+class Judge:
+    """Judges perturbations of one input `x` of shape `[features]`, with `draws` of noise derived from `seed`."""
+
+    def __init__(self, vae: Vae, ball: Ball, draws: int, seed: int):
+        self.vae, self.ball = vae, ball
+        mu, _ = vae.encode(ball.x[None])
+        self.reference = vae.decode(mu)
+        generator = torch.Generator().manual_seed(seed)
+        self.noise = torch.randn(draws, vae.latent, generator=generator)
+        self.ray_noise = torch.randn(RAY_DRAWS, vae.latent, generator=generator)
+        self.at_rest = self.median(ball.x)
+
+    def __call__(self, perturbed: Tensor, r: float) -> Verdict:
+        return Verdict(
+            norm=self.norm(perturbed),
+            p=self.share_within(perturbed, r),
+            levelled=self.level(perturbed, r),
+            outside=float((self.ball.clip(perturbed) - perturbed).abs().max()),
+        )
+
+    def share_within(self, perturbed: Tensor, r: float) -> float:
+        return float((self.damage(perturbed, self.noise) <= r).double().mean())
+
+    def norm(self, perturbed: Tensor) -> float:
+        return float((perturbed.double() - self.ball.x.double()).norm())
+
+    def level(self, perturbed: Tensor, r: float) -> float:
+        """The secant method on squares: `|Delta|^2` is nearly linear in the square of the norm."""
+        scale, (inner, inner_gap) = 1.0, (0.0, self.at_rest**2 - r**2)
+        if inner_gap >= 0:
+            return 0.0
+        outer = None
+        for _ in range(RAY_STEPS):
+            gap = self.median(self.along(perturbed, scale)) ** 2 - r**2
+            if gap < 0:
+                previous, (inner, inner_gap) = (inner, inner_gap), (scale**2, gap)
+            else:
+                previous, outer = (inner, inner_gap), (scale**2, gap)
+            (a, gap_a), (b, gap_b) = ((inner, inner_gap), outer) if outer else (previous, (inner, inner_gap))
+            square = a - gap_a * (b - a) / (gap_b - gap_a) if gap_b > gap_a else 1.5 * b
+            last, scale = scale, min(square, 4 * inner if outer is None else outer[0]) ** 0.5
+            if abs(scale - last) <= 1e-4 * last:
+                break
+        return self.norm(self.along(perturbed, scale)) if outer else float("inf")
+
+    def along(self, perturbed: Tensor, scale: float) -> Tensor:
+        return self.ball.clip(self.ball.x + scale * (perturbed - self.ball.x))
+
+    def median(self, perturbed: Tensor) -> float:
+        return float(self.damage(perturbed, self.ray_noise).median())
+
+    @torch.no_grad()
+    def damage(self, perturbed: Tensor, noise: Tensor) -> Tensor:
+        return self.vae.damage(perturbed[None], self.reference, noise)[0]
