@@ -34,6 +34,13 @@ class Ball:
             scale = inside
         return self.clip(self.x + scale * moves)
 
+    def reach(self) -> float:
+        """Norm of the largest perturbation in the box."""
+        if self.box is None:
+            return float("inf")
+        low, high = self.box
+        return float(torch.maximum(self.x - low, high - self.x).norm())
+
     def free(self, points: Tensor, gradients: Tensor) -> Tensor:
         """Gradients without what the box would clip away."""
         if self.box is None:

@@ -75,7 +75,7 @@ class Attack:
                     unbroken.remove(slot)
                     candidates = points[order[: effort.survivors]]
                     margins[slot] = self.bisect(candidates, best, previous, norm, reference, radii[slot])
-            if not unbroken:
+            if not unbroken or norm >= self.ball.reach():
                 break
             previous, norm = norm, effort.growth * norm
         return margins
