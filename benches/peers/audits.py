@@ -24,6 +24,10 @@ class Audit:
     failed: int
     perturbations: dict[tuple[int, str], Tensor]
 
+    def radii(self) -> list[str]:
+        """Radii as they were asked for."""
+        return list(dict.fromkeys(row["radius"] for rows in self.points.values() for row in rows))
+
 
 def read_audit(folder: Path) -> Audit:
     settings = tomllib.loads((folder / "audit.toml").read_text())

@@ -71,18 +71,23 @@ class Comparison:
         self.audit, self.vae, self.data, self.cache, self.draws = audit, vae, data, cache, draws
         self.lines: list[Line] = []
 
-    def check(self, index: int):
-        """That the audit is of this model and this data: the share within r of the input itself is what it says."""
-        judge = self.judge(index)
+    def problems(self) -> list[str]:
+        """What shows that the audit is of another model or other data: above all, another share within r of the first
+        input itself."""
+        rows, features = self.data.shape
+        name, index, last = self.audit.name, min(self.audit.points), max(self.audit.points)
+        if features != self.vae.features or last >= rows:
+            return [f"{name} has point {last}, the model {self.vae.features} features; the data is {rows} x {features}"]
+        judge, problems = self.judge(index), []
         for row in self.audit.points[index]:
             found = judge.share_within(judge.ball.x, row["r"])
-            # Six standard errors, and what a quantile of the audit's own draws adds.
-            tolerance = 6 * (0.25 / row["draws"] + 0.25 / self.draws) ** 0.5
-            if abs(found - row["p"]) > tolerance:
-                raise ValueError(
-                    f"{self.audit.name}: {found:.3f} of the draws of point {index} lie within {row['r']:.4g}, "
-                    f"the audit says {row['p']:.3f}: not the same model or data"
+            # Six standard errors: the audit's and ours.
+            if abs(found - row["p"]) > 6 * (0.25 / row["draws"] + 0.25 / self.draws) ** 0.5:
+                problems.append(
+                    f"{name}: {found:.3f} of the draws of point {index} lie within {row['r']:.4g}, the audit says "
+                    f"{row['p']:.3f}: not the same model or data"
                 )
+        return problems
 
     def judge(self, index: int) -> Judge:
         return Judge(self.vae, self.ball(index), self.draws, JUDGE_SEED + index)
@@ -186,35 +191,54 @@ def ratio(ours: float, theirs: float) -> float:
     return 1.0 if ours == theirs else float(np.divide(ours, theirs))
 
 
+def load(arguments: argparse.Namespace) -> list[Comparison]:
+    """One comparison for each audit; all of what does not fit is told before work starts."""
+    vae, data = Vae(arguments.model), load_data(arguments.data)
+    cache = Cache(arguments.cache or arguments.audits[0].resolve().parent / "peers.parquet", arguments.model)
+    comparisons = [
+        Comparison(read_audit(folder), vae, data, cache, arguments.draws) for folder in arguments.audits
+    ]
+    problems = [problem for comparison in comparisons for problem in comparison.problems()]
+    radius = arguments.lipschitz_vae_radius
+    for audit in (comparison.audit for comparison in comparisons):
+        if radius not in (None, *audit.radii()):
+            problems.append(f"{audit.name} has no radius {radius}, only {', '.join(audit.radii())}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return comparisons
+
+
+def count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of at least 1")
+    return int(text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compares attacked margins of vaegis with those of its peers")
     parser.add_argument("audits", type=Path, nargs="+", help="folders that vaegis audit wrote, of the same model")
     parser.add_argument("--model", type=Path, required=True, help="folder that vaegis train wrote")
     parser.add_argument("--data", required=True, help="mnist, fashion-mnist or an npy file")
-    parser.add_argument("--points", type=int, help="the first so many points of each audit [default: all]")
-    parser.add_argument("--lipschitz-vae-points", type=int, default=0, help="points for that procedure [default: 0]")
+    parser.add_argument("--points", type=count, help="the first so many points of each audit [default: all]")
+    parser.add_argument("--lipschitz-vae-points", type=count, default=0, help="points for that procedure [default: 0]")
     parser.add_argument("--lipschitz-vae-radius", help="its radius, as asked for in the audit [default: the last]")
-    parser.add_argument("--draws", type=int, default=50_000, help="fresh draws that judge [default: 50000]")
+    parser.add_argument("--draws", type=count, default=50_000, help="fresh draws that judge [default: 50000]")
     parser.add_argument("--cache", type=Path, help="what peers found [default: peers.parquet beside the first audit]")
     arguments = parser.parse_args()
 
     torch.set_num_threads(1)
-    vae, data = Vae(arguments.model), load_data(arguments.data)
-    cache = Cache(arguments.cache or arguments.audits[0].resolve().parent / "peers.parquet", arguments.model)
-    audits = [read_audit(folder) for folder in arguments.audits]
-    radius = arguments.lipschitz_vae_radius
-    for audit in audits:
-        radii = [row["radius"] for row in next(iter(audit.points.values()))]
-        if arguments.lipschitz_vae_points and radius not in (None, *radii):
-            parser.error(f"{audit.name} has no radius {radius}, only {', '.join(radii)}")
-        comparison = Comparison(audit, vae, data, cache, arguments.draws)
-        indices = sorted(audit.points)[: arguments.points]
-        comparison.check(indices[0])
+    try:
+        comparisons = load(arguments)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    for comparison in comparisons:
+        indices = sorted(comparison.audit.points)[: arguments.points]
+        radii = comparison.audit.radii()
         for index in indices:
             comparison.add_vaegis(index)
             comparison.add_peer(REFERENCE, index, set(radii))
         for index in indices[: arguments.lipschitz_vae_points]:
-            comparison.add_peer(LIPSCHITZ_VAE, index, {radius or radii[-1]})
+            comparison.add_peer(LIPSCHITZ_VAE, index, {arguments.lipschitz_vae_radius or radii[-1]})
         peers = [REFERENCE] + ([LIPSCHITZ_VAE] if arguments.lipschitz_vae_points else [])
         print(comparison.report(peers), end="\n\n", flush=True)
     return 0

@@ -8,6 +8,7 @@ compares such a module with the ONNX files that `vaegis export MODEL --out FOLDE
 import argparse
 import gzip
 import json
+import math
 import struct
 import sys
 from pathlib import Path
@@ -103,6 +104,7 @@ class Vae(nn.Module):
         self.encoder = Graph(description["encoder"], weights, "encoder")
         self.decoder = Graph(description["decoder"], weights, "decoder")
         self.likelihood = description["likelihood"]["kind"]
+        self.features = math.prod(description["encoder"]["input_shape"])
         (self.latent,) = description["decoder"]["input_shape"]
         convolutional = any(node["operator"] == "conv_transpose2d" for node in description["decoder"]["nodes"])
         self.rows = ROWS["convolutional" if convolutional else "dense"]
