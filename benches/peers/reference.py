@@ -90,8 +90,11 @@ class Attack:
             points = x + (candidates - x) * (norm / (candidates - x).norm(dim=1, keepdim=True).clamp_min(1e-30))
             # Draws count for the gradient that lie about as far from r as damages vary.
             width = 0.5 * float(self.damage(best[None], reference, effort.ranking_draws).std())
-            exceeds = lambda damage: ((damage - r) / width).sigmoid()
-            points = self.ascend(points, norm, reference, effort.refining_steps, effort.refining_draws, exceeds)
+
+            def beyond(damage: Tensor) -> Tensor:
+                return ((damage - r) / width).sigmoid()
+
+            points = self.ascend(points, norm, reference, effort.refining_steps, effort.refining_draws, beyond)
             share = (self.damage(points, reference, effort.ranking_draws) <= r).float().mean(dim=1)
             strongest, candidates = points[share.argmin()], points
             if share.min() < DOUBTFUL and self.breaks(strongest, reference, r):

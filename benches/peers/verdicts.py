@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 
 import torch
+from scipy.optimize import brentq
 from torch import Tensor
 
 from ball import Ball
 from models import Vae
 
-# Draws along a ray, common to all perturbations of a point; and evaluations of the median on it.
+# Draws along a ray, common to all perturbations of a point; ratio of the scales that bracket the median, and the largest.
 RAY_DRAWS = 4096
-RAY_STEPS = 6
+RAY_GROWTH = 1.1
+RAY_LONGEST = 8.0
 
 
 @dataclass(frozen=True)
@@ -52,23 +54,21 @@ class Judge:
         return float((perturbed.double() - self.ball.x.double()).norm())
 
     def level(self, perturbed: Tensor, r: float) -> float:
-        """The secant method on squares: `|Delta|^2` is nearly linear in the square of the norm."""
-        scale, (inner, inner_gap) = 1.0, (0.0, self.at_rest**2 - r**2)
-        if inner_gap >= 0:
+        if self.at_rest >= r:
             return 0.0
-        outer = None
-        for _ in range(RAY_STEPS):
-            gap = self.median(self.along(perturbed, scale)) ** 2 - r**2
-            if gap < 0:
-                previous, (inner, inner_gap) = (inner, inner_gap), (scale**2, gap)
-            else:
-                previous, outer = (inner, inner_gap), (scale**2, gap)
-            (a, gap_a), (b, gap_b) = ((inner, inner_gap), outer) if outer else (previous, (inner, inner_gap))
-            square = a - gap_a * (b - a) / (gap_b - gap_a) if gap_b > gap_a else 1.5 * b
-            last, scale = scale, min(square, 4 * inner if outer is None else outer[0]) ** 0.5
-            if abs(scale - last) <= 1e-4 * last:
-                break
-        return self.norm(self.along(perturbed, scale)) if outer else float("inf")
+
+        def excess(scale: float) -> float:
+            # Nearly linear in the square of the scale.
+            return self.median(self.along(perturbed, scale)) ** 2 - r**2
+
+        low, high = 1.0, RAY_GROWTH
+        while excess(low) >= 0:
+            low, high = low / RAY_GROWTH, low
+        while excess(high) < 0:
+            low, high = high, high * RAY_GROWTH
+            if high > RAY_LONGEST:
+                return float("inf")
+        return self.norm(self.along(perturbed, brentq(excess, low, high, xtol=1e-4)))
 
     def along(self, perturbed: Tensor, scale: float) -> Tensor:
         return self.ball.clip(self.ball.x + scale * (perturbed - self.ball.x))
