@@ -129,7 +129,7 @@ class Comparison:
         self.lines.append(line)
 
     def report(self, peers: list[Peer]) -> str:
-        parts = [f"{self.audit.name}: {len(self.audit.points)} points, box {self.audit.box or 'none'}"]
+        parts = [f"{self.audit.name}, box {self.audit.box or 'none'}"]
         if self.audit.failed:
             parts.append(f"{self.audit.failed} points failed in the audit and are left out")
         if self.audit.threads != 1:
