@@ -12,7 +12,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use vaegis_data::Dataset;
 use vaegis_network::ops::Function;
 use vaegis_robustness::attack::Effort;
-use vaegis_robustness::{InputBox, Model, Radius, Settings, Target, assess, probability};
+use vaegis_robustness::{
+    Ball, Domain, InputBox, Model, Radius, Settings, Target, assess, probability,
+};
 use vaegis_vae::import::{ImportOptions, Reconstruction, import_pair};
 use vaegis_vae::{
     Architecture, Likelihood, Noise, Objective, Purpose, TrainConfig, Vae, VaeConfig, train,
@@ -51,9 +53,16 @@ fn benches(criterion: &mut Criterion) {
     let x = data.row(8_000);
     let encoding = model.encoding(&x).expect("a finite posterior");
     let reference = model.reconstruct(&encoding.mu).expect("a finite reconstruction");
-    let bounds = InputBox::Interval { low: 0.0, high: 1.0 };
-    let target =
-        Target { model: &model, x: &x, reference: &reference, noise: &noise, index: 8_000, bounds };
+    let domain = Domain::l2(InputBox::Interval { low: 0.0, high: 1.0 });
+    let ball = Ball::new(&domain, &x);
+    let target = Target {
+        model: &model,
+        x: &x,
+        reference: &reference,
+        noise: &noise,
+        index: 8_000,
+        ball: &ball,
+    };
     // One point has one thread, so benches have one.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
 
@@ -89,7 +98,8 @@ fn benches(criterion: &mut Criterion) {
     group.sample_size(10);
     for (name, attack) in [("bounds", None), ("bounds and attack", Some(Effort::default()))] {
         let radii = vec![Radius::Absolute(3.0), Radius::Absolute(5.0)];
-        let settings = Settings { radii, draws: DRAWS, alpha: 0.001, bounds, attack };
+        let settings =
+            Settings { radii, draws: DRAWS, alpha: 0.001, domain: domain.clone(), attack };
         group.bench_function(name, |bencher| {
             pool.install(|| {
                 bencher

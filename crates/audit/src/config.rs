@@ -22,8 +22,6 @@ pub struct AuditConfig {
     pub data_hash: String,
     /// Which points, as asked for.
     pub points: String,
-    /// Norm of perturbations.
-    pub norm: String,
     /// Seed of all noise.
     pub seed: u64,
     /// Radii, draws, limits, box and attack.
@@ -80,7 +78,7 @@ impl AuditConfig {
     /// # Errors
     /// Lists every problem.
     pub fn check(&self, subject: Subject<'_>, execution: Execution) -> Result<(), Error> {
-        let Settings { radii, draws, alpha, bounds, attack } = &self.settings;
+        let Settings { radii, draws, alpha, domain, attack } = &self.settings;
         let mut problems = vec![];
         let mut require = |holds: bool, problem: String| {
             if !holds {
@@ -137,9 +135,12 @@ impl AuditConfig {
             );
         }
         if takes == rows {
+            if let Err(error) = domain.check(subject.dataset.row(subject.points[0]).len()) {
+                require(false, error.to_string());
+            }
             for &point in subject.points {
                 let row = subject.dataset.row(point);
-                if let Err(error) = bounds.check(&row) {
+                if let Err(error) = domain.bounds.check(&row) {
                     require(
                         false,
                         format!("row {point} of {}: {error}; choose another --box", self.dataset),

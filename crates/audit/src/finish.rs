@@ -34,8 +34,8 @@ pub fn finish(
         dataset: config.dataset.clone(),
         draws: settings.draws as usize,
         alpha: settings.alpha,
-        norm: config.norm.clone(),
-        r#box: settings.bounds.to_string(),
+        norm: settings.domain.norm.to_string(),
+        r#box: settings.domain.bounds.to_string(),
         seed: config.seed,
         radii: radii.clone(),
     };

@@ -200,7 +200,7 @@ impl Job<'_> {
                 part.perturbations.push(Perturbation {
                     index: point as i64,
                     radius: radius.clone(),
-                    values: margin.perturbation.clone(),
+                    values: margin.perturbation.d.clone(),
                     shape: self.subject.dataset.shape().to_vec(),
                 });
             }
@@ -227,8 +227,8 @@ impl Job<'_> {
             label: self.subject.dataset.label(point),
             radius,
             r: None,
-            norm: self.config.norm.clone(),
-            r#box: self.config.settings.bounds.to_string(),
+            norm: self.config.settings.domain.norm.to_string(),
+            r#box: self.config.settings.domain.bounds.to_string(),
             p: None,
             p_low: None,
             p_high: None,
@@ -248,6 +248,8 @@ impl Job<'_> {
             bound_sharp_limit: None,
             attacked: None,
             attacked_p: None,
+            attacked_p_value: None,
+            attacked_crossing: None,
             attacked_by: None,
             degradation: None,
             status: Status::Ok,
@@ -265,18 +267,24 @@ fn fill(row: PointRow, assessment: &Assessment, found: &RadiusAssessment, alpha:
         whitened_jacobian_spectral: whitened,
         ..
     } = assessment;
-    let (attacked, attacked_p, attacked_by, degradation) = match &found.attacked {
-        Attacked::NotAsked => (None, None, None, None),
-        Attacked::AtRest => {
-            (Some(0.0), Some(found.p.estimate()), Some("at rest".to_string()), None)
-        }
-        Attacked::NotFound => (Some(f64::INFINITY), None, None, None),
-        Attacked::Broken(margin, degradation) => (
-            Some(margin.norm),
-            Some(margin.verdict.estimate()),
-            Some(margin.by.clone()),
-            Some(*degradation),
-        ),
+    let row = match &found.attacked {
+        Attacked::NotAsked => row,
+        Attacked::AtRest => PointRow {
+            attacked: Some(0.0),
+            attacked_p: Some(found.p.estimate()),
+            attacked_by: Some("at rest".to_string()),
+            ..row
+        },
+        Attacked::NotFound => PointRow { attacked: Some(f64::INFINITY), ..row },
+        Attacked::Broken(margin, degradation) => PointRow {
+            attacked: Some(margin.perturbation.norm),
+            attacked_p: Some(margin.verdict.p),
+            attacked_p_value: Some(margin.verdict.p_value),
+            attacked_crossing: margin.crossing,
+            attacked_by: Some(margin.by.clone()),
+            degradation: Some(*degradation),
+            ..row
+        },
     };
     PointRow {
         r: Some(found.r),
@@ -296,10 +304,6 @@ fn fill(row: PointRow, assessment: &Assessment, found: &RadiusAssessment, alpha:
         bound_sharp: Some(found.bound_sharp),
         bound_paper_limit: Some(found.bound_paper_limit),
         bound_sharp_limit: Some(found.bound_sharp_limit),
-        attacked,
-        attacked_p,
-        attacked_by,
-        degradation,
         ..row
     }
 }

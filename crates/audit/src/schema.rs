@@ -77,8 +77,14 @@ pub struct PointRow {
     /// Norm of the smallest perturbation found that breaks r-robustness on fresh
     /// noise; +inf when none within the search range, 0 when x itself is not r-robust.
     pub attacked: Option<f64>,
-    /// Fraction of fresh draws within r under that perturbation.
+    /// Estimate from fresh draws of the probability to stay within r under that perturbation.
     pub attacked_p: Option<f64>,
+    /// The error probability at which those draws say that it is below 1/2; null where x itself
+    /// is not r-robust.
+    pub attacked_p_value: Option<f64>,
+    /// Estimate, not judged, of the norm at which perturbations in that direction begin to break
+    /// r-robustness.
+    pub attacked_crossing: Option<f64>,
     /// The attack (start) that found it.
     pub attacked_by: Option<String>,
     /// Relative log-likelihood degradation under that perturbation.

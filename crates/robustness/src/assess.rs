@@ -4,13 +4,13 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use vaegis_vae::{Noise, Purpose};
 
-use crate::attack::margin::level;
+use crate::attack::margin::level_at_rest;
 use crate::attack::{AttackedMargin, DamageCurve, Effort};
 use crate::degradation::{expected_log_likelihood, relative};
 use crate::jacobian::{Jacobians, Norm};
 use crate::model::{Draws, host};
 use crate::statistics::Proportion;
-use crate::{Encoding, Error, InputBox, Model, Radius, Target, bounds, probability};
+use crate::{Ball, Domain, Encoding, Error, Model, Radius, Target, bounds, probability};
 
 /// What to assess.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,9 +21,9 @@ pub struct Settings {
     pub draws: u64,
     /// Error probability of limits and verdicts.
     pub alpha: f64,
-    /// Where perturbed inputs must stay.
-    #[serde(rename = "box")]
-    pub bounds: InputBox,
+    /// Which perturbations are allowed.
+    #[serde(flatten)]
+    pub domain: Domain,
     /// How hard to attack, if at all.
     pub attack: Option<Effort>,
 }
@@ -95,13 +95,15 @@ pub fn assess(
     x: &[f32],
     settings: &Settings,
 ) -> Result<Assessment, Error> {
-    settings.bounds.check(x)?;
+    settings.domain.bounds.check(x)?;
+    settings.domain.check(x.len())?;
     if !x.iter().all(|value| value.is_finite()) {
         return Err(Error::NotFinite("the input"));
     }
     let encoding = model.encoding(x)?;
     let reference = model.reconstruct(&encoding.mu)?;
-    let target = Target { model, x, reference: &reference, noise, index, bounds: settings.bounds };
+    let ball = Ball::new(&settings.domain, x);
+    let target = Target { model, x, reference: &reference, noise, index, ball: &ball };
     let directions = settings.attack.map_or(0, |effort| effort.directions.max(1));
     let jacobians = Jacobians::at(target, &encoding, directions, settings.draws)?;
     let radii = probability::radii(target, &encoding, &settings.radii, settings.draws)?;
@@ -112,11 +114,15 @@ pub fn assess(
     let sigma_min = sigmas.clone().fold(f64::INFINITY, f64::min);
     let sigma_mean = sigmas.sum::<f64>() / encoding.sigma.len() as f64;
     // Where norms are known up to an error, estimates of the margin take the upper end.
-    let frobenius = jacobians.frobenius.upper();
-    let whitened = jacobians.whitened_spectral.upper();
+    // A perturbation of norm 1 is at most this long in l2, which they are about.
+    let longest = ball.largest_l2();
+    let frobenius = jacobians.frobenius.upper() * longest;
+    let whitened = jacobians.whitened_spectral.upper() * longest;
 
     let sweep = |effort: &Effort| DamageCurve::sweep(target, &jacobians, effort, &radii);
     let curve = settings.attack.as_ref().map(sweep).transpose()?;
+    // Of all radii alike, and only if one of them is broken.
+    let mut original = None;
     let mut assessed = Vec::with_capacity(radii.len());
     for (slot, (&r, &p)) in radii.iter().zip(&estimates).enumerate() {
         let limit = p.lower_limit(settings.alpha);
@@ -129,7 +135,15 @@ pub fn assess(
             bound_sharp: bounds::sharp(p.estimate(), whitened),
             bound_paper_limit: bounds::paper(limit, sigma_min, frobenius),
             bound_sharp_limit: bounds::sharp(limit, whitened),
-            attacked: attack(target, &encoding, settings, curve.as_ref(), slot, r, p)?,
+            attacked: attack(
+                target,
+                &encoding,
+                settings,
+                curve.as_ref(),
+                slot,
+                (r, p),
+                &mut original,
+            )?,
         });
     }
     Ok(Assessment {
@@ -150,14 +164,14 @@ fn attack(
     settings: &Settings,
     curve: Option<&DamageCurve>,
     slot: usize,
-    r: f64,
-    p: Proportion,
+    (r, p): (f64, Proportion),
+    original: &mut Option<f64>,
 ) -> Result<Attacked, Error> {
     let (Some(effort), Some(curve)) = (&settings.attack, curve) else {
         return Ok(Attacked::NotAsked);
     };
     let Settings { draws, alpha, .. } = *settings;
-    if p.below_half(level(alpha)) {
+    if p.below_half(level_at_rest(alpha)) {
         return Ok(Attacked::AtRest);
     }
     let margin = match curve.margin(target, effort, slot, r, draws, alpha) {
@@ -167,8 +181,11 @@ fn attack(
         Err(error) => return Err(error),
     };
     let Target { model, x, noise, index, .. } = target;
-    let original = expected_log_likelihood(model, noise, index, encoding, x)?;
-    let perturbed = model.encoding(&margin.perturbed)?;
+    let original = match original {
+        Some(original) => *original,
+        None => *original.insert(expected_log_likelihood(model, noise, index, encoding, x)?),
+    };
+    let perturbed = model.encoding(&margin.perturbation.perturbed)?;
     let perturbed = expected_log_likelihood(model, noise, index, &perturbed, x)?;
     Ok(Attacked::Broken(margin, relative(original, perturbed)))
 }

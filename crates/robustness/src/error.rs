@@ -14,6 +14,28 @@ pub enum Error {
     /// A box that is not `none` or an interval.
     #[error("box {0:?}: expected none, or two numbers such as 0,1")]
     Box(String),
+    /// A norm that is not known.
+    #[error("{0:?}: expected l1, l2 or linf")]
+    Norm(String),
+    /// Not one unit for each feature.
+    #[error("{found} units for {features} features")]
+    Units {
+        /// Units given.
+        found: usize,
+        /// Features of an input.
+        features: usize,
+    },
+    /// A unit that is negative or not finite.
+    #[error("the unit of feature {feature} is {value}; units are finite and not negative")]
+    Unit {
+        /// Which feature.
+        feature: usize,
+        /// Its unit.
+        value: f32,
+    },
+    /// Units that forbid every change.
+    #[error("no feature may change: all units are 0")]
+    NothingMayChange,
     /// The point lies outside the box its perturbations must stay in.
     #[error("feature {feature} is {value}, outside the box {low},{high}")]
     OutsideBox {

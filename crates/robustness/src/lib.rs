@@ -9,7 +9,8 @@
 //! | [`probability`] | `p_r(x)` by Monte Carlo with exact limits |
 //! | [`jacobian`] | norms and leading directions of Jacobians, the linearised decoder |
 //! | [`bounds`] | the paper's and the sharp first-order estimates of the margin |
-//! | [`ball`] | where perturbations may go: norm, radius, box |
+//! | [`domain`] | which perturbations are allowed, and how long they are |
+//! | [`ball`] | the geometry that attacks move in |
 //! | [`attack`] | maximum damage, the damage curve, the attacked margin |
 //! | [`degradation`] | what an attack costs in likelihood |
 //! | [`assess()`] | all of it for one point |
@@ -27,16 +28,19 @@ pub mod ball;
 pub mod bounds;
 pub mod criterion;
 pub mod degradation;
+pub mod domain;
 mod error;
 pub mod jacobian;
 mod model;
 pub mod probability;
 pub mod statistics;
+mod surrogate;
 mod target;
 
 pub use assess::{Assessment, RadiusAssessment, Settings, assess};
-pub use ball::InputBox;
+pub use ball::Ball;
 pub use criterion::Radius;
+pub use domain::{Domain, InputBox, Norm};
 pub use error::Error;
 pub use model::{Encoding, Model};
 pub use target::Target;

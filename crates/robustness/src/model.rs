@@ -6,7 +6,7 @@ use crate::{Error, jacobian};
 
 /// Rows per batch: larger batches no longer speed up the matrix products, and their
 /// values fall out of the processor's cache.
-const PREFERRED_ROWS: usize = 256;
+const PREFERRED_ROWS: usize = 512;
 
 /// Models with large values take fewer rows, so that a batch stays below this.
 const BATCH_BYTES: usize = 64 << 20;

@@ -2,18 +2,23 @@
 
 use vaegis_vae::Purpose;
 
-use crate::ball::norm;
 use crate::criterion::quantile;
+use crate::domain::norm;
 use crate::model::{Draws, host};
 use crate::statistics::Proportion;
+use crate::surrogate::{Fit, Sample, is_full};
 use crate::{Encoding, Error, Radius, Target};
 
-/// Most draws that choosing a quantile radius takes: they are held in memory, and their error
-/// is small against what quantiles differ by.
-const SELECTION_DRAWS: u64 = 8_192;
+/// Most draws that choosing quantile radii takes: their error is small against what quantiles
+/// differ by. Where a quadratic function of the noise is known to describe the damage, a
+/// quarter of them choose as well.
+const SELECTION_DRAWS: [u64; 2] = [8_192, 2_048];
 
-/// The radius each request means at a point. Quantiles come from draws of their own, as many
-/// as `draws` or 8192, so that estimates at the radius are not biased by its choice.
+/// Halvings of the interval that holds a quantile.
+const HALVINGS: usize = 30;
+
+/// The radius each request means at a point. Quantiles come from draws of their own, at most as
+/// many as `draws`, so that estimates at the radius are not biased by its choice.
 ///
 /// # Errors
 /// If a damage is not finite, or a quantile is 0 (a decoder that ignores z).
@@ -23,33 +28,43 @@ pub fn radii(
     requests: &[Radius],
     draws: u64,
 ) -> Result<Vec<f64>, Error> {
-    let mut damages = vec![];
+    let latent = target.model.latent();
+    let [most, fewer] = SELECTION_DRAWS;
+    let fitted = draws >= fewer && is_full(fewer as usize, latent);
+    let count = draws.min(if fitted { fewer } else { most }) as usize;
+    let mut sample = Sample { latent, ..Sample::default() };
     if requests.iter().any(|request| matches!(request, Radius::Quantile(_))) {
-        let stream =
-            Draws { noise: target.noise, purpose: Purpose::Selection, index: target.index };
-        target.model.for_each_damage(
-            encoding,
-            target.reference,
-            stream,
-            0..draws.min(SELECTION_DRAWS),
-            |batch| {
-                damages.extend_from_slice(batch);
-            },
-        );
-        if !damages.iter().all(|damage| damage.is_finite()) {
-            return Err(Error::NotFinite("a sampled reconstruction"));
-        }
+        let Target { noise, index, .. } = target;
+        sample.eta = noise.normal(Purpose::Selection, index, 0, count, latent);
+        let damages = target
+            .damages(encoding, sample.eta.clone())
+            .map_err(|_| Error::NotFinite("a sampled reconstruction"))?;
+        sample.positions = vec![0.0; count];
+        sample.squares = damages.iter().map(|&damage| f64::from(damage).powi(2)).collect();
     }
     let scale = norm(host(target.reference.clone()).iter().map(|&v| f64::from(v)));
     let radius = |request: &Radius| match request {
         Radius::Absolute(r) => Ok(*r),
         Radius::Quantile(level) => {
-            let r = quantile(&mut damages, *level);
+            let mut squares: Vec<f32> = sample.squares.iter().map(|&s| s as f32).collect();
+            let counted = quantile(&mut squares, *level).sqrt();
+            let r = if fitted { fitted_quantile(&sample, *level, counted) } else { counted };
             // Below the rounding of f32 a quantile measures the arithmetic, not the model.
             if r > 1e-6 * scale { Ok(r) } else { Err(Error::NoSpread) }
         }
     };
     requests.iter().map(radius).collect()
+}
+
+/// The quantile of the damages that a fit to the sample says, near the one `counted`.
+fn fitted_quantile(sample: &Sample, level: f64, counted: f64) -> f64 {
+    let fit = Fit::new(sample, counted * counted);
+    let (mut low, mut high) = (0.5 * counted, 2.0 * counted);
+    for _ in 0..HALVINGS {
+        let middle = 0.5 * (low + high);
+        if fit.within(middle, 0.0) < level { low = middle } else { high = middle }
+    }
+    high
 }
 
 /// Monte Carlo estimates of `P(|Delta| <= r)` under a posterior, for several radii from

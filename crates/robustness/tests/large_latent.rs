@@ -7,7 +7,7 @@ use vaegis_network::ops::{ElementwiseAffineConfig, Initialiser, OperatorConfig};
 use vaegis_network::{NetworkBuilder, Weights};
 use vaegis_robustness::assess::{Attacked, assess};
 use vaegis_robustness::attack::Effort;
-use vaegis_robustness::{InputBox, Model, Radius, Settings};
+use vaegis_robustness::{Domain, InputBox, Model, Radius, Settings};
 use vaegis_vae::{Likelihood, Noise, Vae};
 
 const SHAPE: [usize; 3] = [4, 32, 32];
@@ -49,7 +49,7 @@ fn every_quantity_lies_within_its_error() {
         radii: vec![Radius::Absolute(r)],
         draws: 2_000,
         alpha: 0.001,
-        bounds: InputBox::None,
+        domain: Domain::l2(InputBox::None),
         attack: Some(Effort { steps: 3, ..Effort::default() }),
     };
     let x = vec![0.1; FEATURES];
@@ -74,6 +74,10 @@ fn every_quantity_lies_within_its_error() {
     // degrees of freedom + noncentrality where both are large: that gives the margin.
     let margin = ((r / unit).powi(2) - FEATURES as f64).sqrt() * SIGMA / 3.0;
     let Attacked::Broken(attacked, _) = &at.attacked else { panic!("{:?}", at.attacked) };
-    let ratio = attacked.norm / margin;
-    assert!((0.99..1.1).contains(&ratio), "attacked {}, margin {margin}", attacked.norm);
+    let ratio = attacked.perturbation.norm / margin;
+    assert!(
+        (0.99..1.1).contains(&ratio),
+        "attacked {}, margin {margin}",
+        attacked.perturbation.norm
+    );
 }

@@ -8,7 +8,7 @@ use vaegis_network::{Network, NetworkBuilder, Weights};
 use vaegis_robustness::assess::{Attacked, assess};
 use vaegis_robustness::attack::Effort;
 use vaegis_robustness::statistics::{GeneralisedChiSquare, normal_quantile};
-use vaegis_robustness::{InputBox, Model, Radius, Settings};
+use vaegis_robustness::{Domain, InputBox, Model, Radius, Settings};
 use vaegis_vae::{Likelihood, Noise, Vae};
 
 const FEATURES: usize = 12;
@@ -111,7 +111,7 @@ fn settings(radii: &[f64], attack: bool) -> Settings {
         radii: radii.iter().map(|&r| Radius::Absolute(r)).collect(),
         draws: 10_000,
         alpha: 0.001,
-        bounds: InputBox::None,
+        domain: Domain::l2(InputBox::None),
         attack: attack.then(Effort::default),
     }
 }
@@ -197,7 +197,7 @@ fn attacked_margins_are_as_tight_as_their_verdict_allows() {
         let linear = Linear::new(salt);
         let model = Model::new(&linear.vae());
         let x = vec![0.1; FEATURES];
-        let settings = Settings { bounds, ..settings(&RADII, true) };
+        let settings = Settings { domain: Domain::l2(bounds), ..settings(&RADII, true) };
         let found = assess(&model, &Noise::new(2), 9, &x, &settings).unwrap();
         for (found, r) in found.radii.iter().zip(RADII) {
             let truth = linear.margin(r);
@@ -205,17 +205,16 @@ fn attacked_margins_are_as_tight_as_their_verdict_allows() {
                 panic!("r = {r}: {:?}, true margin {truth}", found.attacked)
             };
             assert!(
-                margin.norm >= truth * (1.0 - 1e-5),
+                margin.perturbation.norm >= truth * (1.0 - 1e-5),
                 "r = {r}: {} below the truth {truth}",
-                margin.norm
+                margin.perturbation.norm
             );
-            // A significant verdict needs a probability a little below 1/2, and the search
-            // that aims there has noise of its own. Where the point is clearly robust at
-            // rest that costs little norm.
-            let most = linear.reach(r, 0.43);
-            assert!(margin.norm <= most, "r = {r}: {} above {most}", margin.norm);
-            assert!(r < 2.0 || margin.norm <= truth * 1.03, "r = {r}: {} and {truth}", margin.norm);
-            assert!(margin.verdict.below_half(0.001));
+            assert!(
+                margin.perturbation.norm <= truth * 1.01,
+                "r = {r}: {} and {truth}",
+                margin.perturbation.norm
+            );
+            assert!(margin.verdict.p_value < 0.001);
             assert!(*degradation > 0.0);
         }
     }
@@ -237,7 +236,7 @@ fn a_radius_beyond_reach_is_not_found_and_not_an_error() {
     let linear = Linear::new(0);
     let model = Model::new(&linear.vae());
     let bounds = InputBox::Interval { low: -0.01, high: 0.01 };
-    let settings = Settings { bounds, ..settings(&[3.0], true) };
+    let settings = Settings { domain: Domain::l2(bounds), ..settings(&[3.0], true) };
     let found = assess(&model, &Noise::new(2), 9, &[0.0; FEATURES], &settings).unwrap();
     assert!(matches!(found.radii[0].attacked, Attacked::NotFound));
 }
@@ -273,8 +272,12 @@ fn points_near_one_half_at_rest_are_broken_or_at_rest() {
             match &found.radii[0].attacked {
                 Attacked::AtRest => assert!(p < 0.5),
                 Attacked::Broken(margin, _) => {
-                    assert!(margin.norm >= linear.margin(radius(p)) * (1.0 - 1e-5));
-                    assert!(margin.norm <= linear.reach(radius(p), 0.3), "{p}: {}", margin.norm);
+                    assert!(margin.perturbation.norm >= linear.margin(radius(p)) * (1.0 - 1e-4));
+                    assert!(
+                        margin.perturbation.norm <= linear.reach(radius(p), 0.49).max(1e-3),
+                        "{p}: {}",
+                        margin.perturbation.norm
+                    );
                 }
                 other => panic!("p = {p}, seed {seed}: {other:?}"),
             }

@@ -32,6 +32,8 @@ pub(crate) fn row(index: i64, radius: &str) -> PointRow {
         bound_sharp_limit: Some(0.05),
         attacked: Some(index as f64),
         attacked_p: Some(0.49),
+        attacked_p_value: Some(1e-4),
+        attacked_crossing: Some(1.2),
         attacked_by: Some("max-damage".to_owned()),
         degradation: Some(0.3),
         status: Status::Ok,

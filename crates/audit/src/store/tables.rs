@@ -62,7 +62,7 @@ columns!(PointRow:
     sigma_min, sigma_mean, jacobian_frobenius, jacobian_spectral, whitened_jacobian_spectral,
     jacobian_error,
     bound_paper, bound_sharp, bound_paper_limit, bound_sharp_limit,
-    attacked, attacked_p, attacked_by, degradation, status, message, seconds,
+    attacked, attacked_p, attacked_p_value, attacked_crossing, attacked_by, degradation, status, message, seconds,
 );
 
 columns!(CurveRow: model, index, radius, r, perturbation_norm, damage, p);

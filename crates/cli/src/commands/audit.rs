@@ -6,7 +6,7 @@ use vaegis_audit::schema::Summary;
 use vaegis_audit::{AuditConfig, Execution, Subject, audit, fingerprint, finish};
 use vaegis_data::{Dataset, Selection};
 use vaegis_robustness::attack::Effort;
-use vaegis_robustness::{InputBox, Settings};
+use vaegis_robustness::{Domain, InputBox, Settings};
 use vaegis_vae::Vae;
 
 use super::{report, use_threads};
@@ -34,7 +34,7 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
         radii: options.r.clone(),
         draws: options.draws,
         alpha: options.alpha,
-        bounds,
+        domain: Domain::l2(bounds),
         attack: (!options.no_attack).then(Effort::default),
     };
     let name = options.name.clone().unwrap_or_else(|| options.model.name());
@@ -50,7 +50,6 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
         dataset: dataset.name().to_string(),
         data_hash: dataset.fingerprint(),
         points: selection.to_string(),
-        norm: "l2".to_string(),
         seed: options.seed,
         settings,
     };

@@ -8,7 +8,7 @@ use vaegis_audit::{AuditConfig, Subject, fingerprint};
 use vaegis_data::Dataset;
 use vaegis_network::ops::Function;
 use vaegis_robustness::attack::Effort;
-use vaegis_robustness::{Radius, Settings};
+use vaegis_robustness::{Domain, Radius, Settings};
 use vaegis_vae::{Architecture, Likelihood, Objective, TrainConfig, Vae, VaeConfig};
 
 use super::audit::{audit_into, describe, execution, natural_box};
@@ -43,13 +43,12 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
             dataset: dataset.name().to_string(),
             data_hash: dataset.fingerprint(),
             points: options.points.to_string(),
-            norm: "l2".to_string(),
             seed: 0,
             settings: Settings {
                 radii: RADII.map(Radius::Absolute).to_vec(),
                 draws: 10_000,
                 alpha: 0.001,
-                bounds: natural_box(&dataset),
+                domain: Domain::l2(natural_box(&dataset)),
                 attack: Some(Effort::default()),
             },
         };

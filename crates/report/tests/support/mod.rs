@@ -117,6 +117,8 @@ impl Recipe {
             bound_sharp_limit: ok(sharp),
             attacked: attack(attacked),
             attacked_p: attack(0.49),
+            attacked_p_value: attack(1e-4),
+            attacked_crossing: attack(1.0),
             attacked_by: Some("minimum norm, top singular vector".to_owned())
                 .filter(|_| self.attacks),
             degradation: attack(0.4 / difficulty * (0.4 * random(8)).exp() / self.margin)

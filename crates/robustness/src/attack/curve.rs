@@ -1,31 +1,34 @@
 //! The damage curve `M(c)`: one warm-started sweep over norms.
 
-use std::ops::Range;
-
 use vaegis_vae::Purpose;
 
 use super::Effort;
-use super::ascent::{Candidate, ascend};
-use super::gradient::Goal;
+use super::goal::{MaximumDamage, Statistic};
+use super::objective::PointObjective;
+use super::optimiser::{Candidate, ascend};
 use super::starts::starts;
-use crate::ball::distance;
 use crate::criterion::median;
 use crate::jacobian::Jacobians;
-use crate::model::Draws;
 use crate::{Error, Target};
 
 /// Draws that judge the strongest candidate at each norm.
-pub(super) const JUDGING_DRAWS: u64 = 256;
+pub(super) const JUDGING_DRAWS: usize = 128;
 
 /// Largest number of norms in a sweep.
 const MOST_NORMS: usize = 40;
 
 /// The share of draws within r at which r counts as broken beyond doubt, so that the
-/// sweep need not go on for it: five standard errors below 1/2.
+/// sweep need not go on for it: three standard errors below 1/2.
 const BROKEN: f64 = 0.35;
 
 /// Candidates kept of each norm: refinements start from them.
 const KEPT: usize = 3;
+
+/// Steps of the encoder alone between two evaluations of the decoder.
+pub(super) const INNER_STEPS: usize = 2;
+
+/// Perturbations of a larger cosine count as the same.
+const ALIKE: f64 = 0.95;
 
 /// The search ends this many times beyond where a linear model would break.
 const SEARCH_RANGE: f64 = 32.0;
@@ -33,7 +36,7 @@ const SEARCH_RANGE: f64 = 32.0;
 /// The strongest attack found at one norm.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CurvePoint {
-    /// `|x' - x|_2`, measured.
+    /// Length of the perturbation.
     pub norm: f64,
     /// Median damage under noise the attack never saw: a point of `M(c)`.
     pub median: f64,
@@ -65,42 +68,45 @@ impl DamageCurve {
         effort: &Effort,
         radii: &[f64],
     ) -> Result<Self, Error> {
-        let origin = judge(target, radii, 0.0, vec![still(target)])?;
-        let slope = jacobians.composed_spectral;
+        let origin = judge(target, radii, vec![still(target)])?;
+        let slope = slope(target, jacobians);
         // |Delta|^2 = noise^2 + (slope c)^2 to first order.
         let linear =
             |r: f64| (r * r - origin.median * origin.median).max(0.01 * r * r).sqrt() / slope;
-        let norms = norms(radii, linear, target.bounds.reach(target.x), effort.growth);
+        let norms = norms(radii, linear, target.ball.reach(), effort.growth);
 
-        let mut candidates: Vec<Candidate> = starts(target, &jacobians.directions, effort)
+        let goal =
+            MaximumDamage { statistic: Statistic::Expected, reference: target.reference.clone() };
+        let starts: Vec<Candidate> = starts(target, &jacobians.directions, effort)
             .into_iter()
             .map(|start| Candidate {
                 name: start.name,
-                perturbed: target.x.iter().zip(&start.direction).map(|(x, d)| x + d).collect(),
+                u: start.direction,
                 value: f64::NEG_INFINITY,
             })
             .collect();
         let mut curve = Self { points: vec![origin], draws_used: 0 };
-        for (level, norm) in norms.into_iter().enumerate() {
-            for candidate in &mut candidates {
-                rescale(target, candidate, norm);
-            }
-            let first = curve.draws_used;
-            curve.draws_used += effort.draws as u64;
-            let point = climb(target, &mut candidates, norm, effort, first).and_then(|()| {
-                let strongest = candidates.iter().take(KEPT).cloned().collect();
-                judge(target, radii, norm, strongest)
-            });
+        let mut survivors: Vec<Candidate> = vec![];
+        for norm in norms {
+            let mut climb = Climb {
+                target,
+                goal: &goal,
+                norm,
+                draws: effort.draws,
+                used: &mut curve.draws_used,
+            };
+            let point = climb
+                .screen(&mut survivors, &starts, effort.survivors)
+                .and_then(|()| climb.ascend(&mut survivors, effort.steps))
+                .and_then(|()| {
+                    judge(target, radii, survivors.iter().take(KEPT).cloned().collect())
+                });
             let point = match point {
                 Ok(point) => point,
                 // Out here the model leaves the range of numbers: the search ends.
                 Err(Error::NotFinite(_)) => break,
                 Err(error) => return Err(error),
             };
-            // All starts get two norms to show what they are worth.
-            if level == 1 {
-                candidates.truncate(effort.survivors.max(1));
-            }
             let done = point.within.iter().all(|&within| within <= BROKEN);
             curve.points.push(point);
             if done {
@@ -111,17 +117,70 @@ impl DamageCurve {
     }
 }
 
-/// Ascends at one norm; the strongest candidate comes first.
-fn climb(
-    target: Target<'_>,
-    candidates: &mut [Candidate],
+/// The ascents at one norm.
+struct Climb<'a> {
+    target: Target<'a>,
+    goal: &'a MaximumDamage,
     norm: f64,
-    effort: &Effort,
-    first: u64,
-) -> Result<(), Error> {
-    ascend(target, Goal::ExpectedDamage, candidates, norm, effort.steps, first, effort.draws)?;
-    candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
-    Ok(())
+    draws: usize,
+    /// Draws of the attack's noise that were used up.
+    used: &'a mut u64,
+}
+
+impl Climb<'_> {
+    /// Lets all starts compete with those that survived so far: what is best at one norm need
+    /// not be at the next. The best `count` that differ survive.
+    fn screen(
+        &mut self,
+        survivors: &mut Vec<Candidate>,
+        starts: &[Candidate],
+        count: usize,
+    ) -> Result<(), Error> {
+        let ball = self.target.ball;
+        survivors.extend(
+            starts
+                .iter()
+                .map(|start| Candidate { u: ball.corner(&start.u, self.norm), ..start.clone() }),
+        );
+        self.ascend(survivors, 1)?;
+        let mut kept: Vec<Candidate> = vec![];
+        for candidate in survivors.drain(..) {
+            let alike = |other: &Candidate| cosine(&other.u, &candidate.u) > ALIKE;
+            if kept.len() < count.max(1) && !kept.iter().any(alike) {
+                kept.push(candidate);
+            }
+        }
+        *survivors = kept;
+        Ok(())
+    }
+
+    /// Ascends with fresh noise; the strongest candidate comes first.
+    fn ascend(&mut self, candidates: &mut [Candidate], steps: usize) -> Result<(), Error> {
+        let ball = self.target.ball;
+        for candidate in candidates.iter_mut() {
+            candidate.u = ball.along(&candidate.u, self.norm);
+        }
+        let mut objective = PointObjective::new(self.target, self.goal, *self.used, self.draws);
+        *self.used += self.draws as u64;
+        ascend(ball, &mut objective, candidates, self.norm, steps, INNER_STEPS)?;
+        candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
+        Ok(())
+    }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let product = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+    };
+    product(a, b) / (product(a, a) * product(b, b)).sqrt()
+}
+
+/// The largest damage per unit of length, to first order; for norms other than l2 a lower
+/// bound on it, from the leading direction of l2.
+fn slope(target: Target<'_>, jacobians: &Jacobians) -> f64 {
+    let leading = jacobians.directions.composed.first();
+    let gain = leading.map_or(1.0, |v| target.ball.dual_length(v.iter().copied()));
+    jacobians.composed_spectral * gain
 }
 
 /// The norms of a sweep: geometric, from half of where a linear model breaks the
@@ -153,33 +212,15 @@ fn geometric(begin: f64, end: f64, growth: f64) -> Vec<f64> {
 
 /// The input itself as a candidate.
 fn still(target: Target<'_>) -> Candidate {
-    Candidate { name: "none".to_string(), perturbed: target.x.to_vec(), value: f64::NEG_INFINITY }
+    Candidate { name: "none".to_string(), u: vec![0.0; target.x.len()], value: f64::NEG_INFINITY }
 }
 
-/// Moves a candidate to another norm along its direction.
-pub(super) fn rescale(target: Target<'_>, candidate: &mut Candidate, norm: f64) {
-    let direction: Vec<f32> =
-        candidate.perturbed.iter().zip(target.x).map(|(p, x)| p - x).collect();
-    candidate.perturbed = target.bounds.along(target.x, &direction, norm);
-}
-
-/// Damages of one perturbed input, by draws the attack never sees.
-pub(super) fn damages(
-    target: Target<'_>,
-    perturbed: &[f32],
-    draws: Range<u64>,
-) -> Result<Vec<f32>, Error> {
-    let encoding = target.model.encoding(perturbed)?;
-    let stream = Draws { noise: target.noise, purpose: Purpose::Candidates, index: target.index };
-    let mut damages = Vec::with_capacity((draws.end - draws.start) as usize);
-    target.model.for_each_damage(&encoding, target.reference, stream, draws, |batch| {
-        damages.extend_from_slice(batch);
-    });
-    if damages.iter().all(|damage| damage.is_finite()) {
-        Ok(damages)
-    } else {
-        Err(Error::NotFinite("a perturbed reconstruction"))
-    }
+/// Damages under a perturbation, by draws the attack never sees.
+pub(super) fn judging_damages(target: Target<'_>, u: &[f32]) -> Result<Vec<f32>, Error> {
+    let encoding = target.model.encoding(&target.ball.perturbed(u))?;
+    let latent = target.model.latent();
+    let eta = target.noise.normal(Purpose::Candidates, target.index, 0, JUDGING_DRAWS, latent);
+    target.damages(&encoding, eta)
 }
 
 /// Share of damages within r.
@@ -191,13 +232,11 @@ fn share_within(damages: &[f32], r: f64) -> f64 {
 fn judge(
     target: Target<'_>,
     radii: &[f64],
-    norm: f64,
     candidates: Vec<Candidate>,
 ) -> Result<CurvePoint, Error> {
-    let strongest = &candidates[0].perturbed;
-    let mut damages = damages(target, strongest, 0..JUDGING_DRAWS)?;
+    let strongest = &candidates[0].u;
+    let mut damages = judging_damages(target, strongest)?;
     let within = radii.iter().map(|&r| share_within(&damages, r)).collect();
-    let measured = distance(target.x, strongest);
-    debug_assert!(measured <= norm * (1.0 + 1e-4));
-    Ok(CurvePoint { norm: measured, median: median(&mut damages), within, candidates })
+    let norm = target.ball.length(strongest);
+    Ok(CurvePoint { norm, median: median(&mut damages), within, candidates })
 }

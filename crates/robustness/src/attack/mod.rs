@@ -1,20 +1,25 @@
 //! Attacks: upper bounds on the margin.
 //!
-//! - [`gradient`]: how much damage perturbations do on average, and its gradient;
-//! - [`starts`]: where ascents begin;
-//! - [`ascent`]: projected gradient ascent of many starts at one norm;
+//! - [`goal`]: what is increased, as a function of the posterior;
+//! - [`objective`]: a goal as a function of the perturbation, with its gradient;
+//! - [`optimiser`]: how perturbations are improved inside a ball;
+//! - [`starts`]: where they begin;
 //! - [`curve`]: the damage curve `M(c)`, one warm-started sweep that prices every r;
-//! - [`margin`]: the attacked margin at one r, re-judged on fresh noise.
+//! - [`margin`]: the attacked margin at one r, refined and judged on fresh noise
+//!   ([`verdict`]).
 
-pub mod ascent;
 pub mod curve;
-pub mod gradient;
+pub mod goal;
 pub mod margin;
+pub mod objective;
 pub mod optimiser;
+mod ray;
 pub mod starts;
+pub mod verdict;
 
 pub use curve::{CurvePoint, DamageCurve};
-pub use margin::{AttackedMargin, Verdict, least_draws};
+pub use margin::{AttackedMargin, least_draws};
+pub use verdict::Verdict;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +42,6 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { directions: 2, random: 2, draws: 8, steps: 6, survivors: 5, growth: 1.6 }
+        Self { directions: 2, random: 4, draws: 8, steps: 1, survivors: 3, growth: 1.6 }
     }
 }

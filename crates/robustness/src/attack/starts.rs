@@ -11,7 +11,7 @@ use crate::jacobian::Directions;
 pub struct Start {
     /// Name as results report it: `JgJ+1`, `whitened-2`, `random 0`.
     pub name: String,
-    /// Direction in input space, unit norm.
+    /// Direction of the perturbation.
     pub direction: Vec<f32>,
 }
 
@@ -37,12 +37,15 @@ pub fn starts(target: Target<'_>, directions: &Directions, effort: &Effort) -> V
     }
     for number in 0..effort.random {
         let features = target.x.len();
-        let direction =
-            target.noise.normal(Purpose::Starts, target.index, number as u64, 1, features);
-        let length = crate::ball::norm(direction.iter().map(|&v| f64::from(v)));
         starts.push(Start {
             name: format!("random {number}"),
-            direction: direction.iter().map(|&v| (f64::from(v) / length) as f32).collect(),
+            direction: target.noise.normal(
+                Purpose::Starts,
+                target.index,
+                number as u64,
+                1,
+                features,
+            ),
         });
     }
     starts

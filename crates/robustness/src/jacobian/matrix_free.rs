@@ -44,8 +44,8 @@ pub(super) fn jacobians(
     directions: usize,
     draws: u64,
 ) -> Result<Jacobians, Error> {
-    let Target { model, x, noise, index, .. } = target;
-    let products = Products::at(model, x, encoding);
+    let Target { model, noise, index, .. } = target;
+    let products = Products::at(target, encoding);
     let probes = Draws { noise, purpose: Purpose::Probes, index };
     let ones = vec![1.0; model.latent()];
     let precisions: Vec<f64> = encoding.sigma.iter().map(|&sigma| 1.0 / f64::from(sigma)).collect();
@@ -88,14 +88,18 @@ struct Products<'a> {
     model: &'a Model,
     encoder: Trace,
     decoder: Trace,
+    /// Of the features, `[1, 1, features]`, if they are not all 1.
+    units: Option<Tensor<3>>,
 }
 
 impl<'a> Products<'a> {
-    fn at(model: &'a Model, x: &[f32], encoding: &Encoding) -> Self {
+    fn at(target: Target<'a>, encoding: &Encoding) -> Self {
+        let Target { model, x, ball, .. } = target;
         Self {
             model,
             encoder: model.encoder().trace(model.tensor(x.to_vec(), model.features())),
             decoder: model.generator().trace(model.tensor(encoding.mu.clone(), model.latent())),
+            units: ball.units().map(|units| model.tensor(units.to_vec(), units.len()).unsqueeze()),
         }
     }
 
@@ -107,7 +111,15 @@ impl<'a> Products<'a> {
 
     /// `J' u` for each `u` of a batch, `[1, k, latent]` to `[1, k, features]`.
     fn pull_batch(&self, u: Tensor<3>) -> Tensor<3> {
-        self.model.encoder().vjp(&self.encoder, vec![Some(u), None])
+        self.in_units(self.model.encoder().vjp(&self.encoder, vec![Some(u), None]))
+    }
+
+    /// Features, or cotangents of them, times the units.
+    fn in_units(&self, features: Tensor<3>) -> Tensor<3> {
+        match &self.units {
+            Some(units) => features * units.clone(),
+            None => features,
+        }
     }
 
     fn pull(&self, u: &[f64]) -> Result<Vec<f64>, Error> {
@@ -115,7 +127,8 @@ impl<'a> Products<'a> {
     }
 
     fn push(&self, v: &[f64]) -> Result<Vec<f64>, Error> {
-        widen(self.model.encoder().jvp(&self.encoder, self.tensor(v)).swap_remove(0), ENCODER)
+        let tangent = self.in_units(self.tensor(v));
+        widen(self.model.encoder().jvp(&self.encoder, tangent).swap_remove(0), ENCODER)
     }
 
     /// Eigenpairs of `S J J' S` with the diagonal matrix `S` of `scales`, and the leading right

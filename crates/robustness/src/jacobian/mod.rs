@@ -93,7 +93,8 @@ impl LinearisedDecoder {
     }
 }
 
-/// The Jacobians of a model at a point, `J = d mu / d x` and `Jg = d g / d z` at mu.
+/// The Jacobians of a model at a point, `J = d mu / d x` (x in units of the domain) and
+/// `Jg = d g / d z` at mu.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Jacobians {
     /// `|J|_F`.
@@ -124,7 +125,7 @@ impl Jacobians {
         draws: u64,
     ) -> Result<Self, Error> {
         if are_formed(target.model) {
-            whole::jacobians(target.model, target.x, encoding, directions)
+            whole::jacobians(target, encoding, directions)
         } else {
             matrix_free::jacobians(target, encoding, directions, draws)
         }

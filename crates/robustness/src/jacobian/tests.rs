@@ -6,7 +6,7 @@ use vaegis_vae::{Architecture, Likelihood, Noise, VaeConfig};
 
 use super::lanczos::{dot, norm};
 use super::{Jacobians, LinearisedDecoder, matrix_free, whole};
-use crate::{Encoding, InputBox, Model, Target};
+use crate::{Ball, Domain, Encoding, Error, InputBox, Model, Target};
 
 /// Wide enough that Lanczos stops well before it has seen everything.
 const LATENT: usize = 150;
@@ -34,17 +34,31 @@ fn point(model: &Model, seed: u64) -> (Vec<f32>, Encoding) {
     (x, encoding)
 }
 
+/// What `find` makes of a target.
+fn at(
+    model: &Model,
+    x: &[f32],
+    encoding: &Encoding,
+    (seed, index): (u64, u64),
+    find: impl Fn(Target<'_>) -> Result<Jacobians, Error>,
+) -> Jacobians {
+    let reference = model.reconstruct(&encoding.mu).unwrap();
+    let (noise, domain) = (&Noise::new(seed), Domain::l2(InputBox::None));
+    let ball = &Ball::new(&domain, x);
+    find(Target { model, x, reference: &reference, noise, index, ball }).unwrap()
+}
+
 /// By products alone.
 fn probed(model: &Model, x: &[f32], encoding: &Encoding, seed: u64, index: u64) -> Jacobians {
-    let reference = model.reconstruct(&encoding.mu).unwrap();
-    let (noise, bounds) = (&Noise::new(seed), InputBox::None);
-    let target = Target { model, x, reference: &reference, noise, index, bounds };
-    matrix_free::jacobians(target, encoding, 2, 10_000).unwrap()
+    at(model, x, encoding, (seed, index), |target| {
+        matrix_free::jacobians(target, encoding, 2, 10_000)
+    })
 }
 
 fn both(model: &Model, seed: u64) -> (Jacobians, Jacobians) {
     let (x, encoding) = point(model, seed);
-    let exact = whole::jacobians(model, &x, &encoding, 2).unwrap();
+    let exact =
+        at(model, &x, &encoding, (seed, 5), |target| whole::jacobians(target, &encoding, 2));
     (exact, probed(model, &x, &encoding, seed, 5))
 }
 

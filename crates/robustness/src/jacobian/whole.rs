@@ -5,15 +5,15 @@ use burn::tensor::Tensor;
 use super::{DECODER, Directions, ENCODER, Jacobians, LinearisedDecoder, Matrix, Norm, finite};
 use crate::model::host;
 use crate::statistics::GeneralisedChiSquare;
-use crate::{Encoding, Error, Model};
+use crate::{Encoding, Error, Model, Target};
 
 pub(super) fn jacobians(
-    model: &Model,
-    x: &[f32],
+    target: Target<'_>,
     encoding: &Encoding,
     directions: usize,
 ) -> Result<Jacobians, Error> {
-    let encoder = encoder(model, x)?;
+    let model = target.model;
+    let encoder = encoder(target)?;
     let whitened = encoder.rows_divided_by(&encoding.sigma);
     let decoder_gram = decoder_gram(model, encoding)?;
     let decoder = LinearisedDecoder::ClosedForm(linearised(&decoder_gram, &encoding.sigma)?);
@@ -42,14 +42,16 @@ pub(super) fn jacobians(
     Ok(jacobians)
 }
 
-/// `J`, latent x features, by pulling unit cotangents back.
-fn encoder(model: &Model, x: &[f32]) -> Result<Matrix, Error> {
+/// `J` in units of the domain, latent x features, by pulling unit cotangents back.
+fn encoder(target: Target<'_>) -> Result<Matrix, Error> {
+    let Target { model, x, ball, .. } = target;
     let (latent, features) = (model.latent(), model.features());
     let trace = model.encoder().trace(model.tensor(x.to_vec(), features));
-    let values = for_unit_vectors(model, |units| {
+    let mut values = for_unit_vectors(model, |units| {
         let cotangents = vec![Some(units), None];
         model.encoder().vjp(&trace, cotangents)
     });
+    values.chunks_mut(features).for_each(|row| ball.pull_back(row));
     Ok(Matrix::from_row_major(latent, features, &finite(values, ENCODER)?))
 }
 

@@ -1,11 +1,13 @@
 //! Probabilities: counted, bounded and computed.
 //!
 //! Every verdict of this crate is about one number, the probability that a reconstruction stays
-//! within `r`, and it is known in three ways. These are the three files here, kept together since
+//! within `r`, and it is known in these ways. They are the files here, kept together since
 //! a report sets their results side by side and each is only as honest as the weakest:
 //!
 //! - [`Proportion`] *counts*: draws give a frequency and an exact confidence limit, true of any
 //!   decoder, up to an error probability chosen in advance.
+//! - [`BettingTest`] *tests*: draws that a model of them makes less variable decide sooner, and
+//!   the test may stop when it is decided.
 //! - [`GeneralisedChiSquare`] *computes*: under a linearised decoder the squared distance is a
 //!   weighted sum of squared normals and its distribution needs no draws, but it is only as true
 //!   as the linearisation. Its Markov bound is the crudest form of the same number.
@@ -13,13 +15,15 @@
 //!   space and so a bound on the margin.
 //!
 //! A limit rounded to the wrong side, or a tail with no correct digit, would pass from one to the
-//! next unseen. Hence all three promise accuracy in the tails and not only in the middle, and the
+//! next unseen. Hence all promise accuracy in the tails and not only in the middle, and the
 //! tests below hold them against one another.
 
+mod betting;
 mod clopper_pearson;
 mod generalised_chi_square;
 mod normal;
 
+pub use betting::BettingTest;
 pub use clopper_pearson::Proportion;
 pub use generalised_chi_square::{GeneralisedChiSquare, InvalidChiSquare};
 pub use normal::{normal_cdf, normal_quantile};

@@ -29,7 +29,7 @@ prop_compose! {
         label: Option<i64>,
         strings in proptest::array::uniform4(".*"),
         options in proptest::array::uniform2(proptest::option::of(".*")),
-        numbers in proptest::collection::vec(number(), 20),
+        numbers in proptest::collection::vec(number(), 22),
         draws: i64,
         seconds: f64,
         ok: bool,
@@ -46,7 +46,8 @@ prop_compose! {
             whitened_jacobian_spectral: next(), jacobian_error: next(), bound_paper: next(),
             bound_sharp: next(),
             bound_paper_limit: next(), bound_sharp_limit: next(), attacked: next(),
-            attacked_p: next(), attacked_by, degradation: next(),
+            attacked_p: next(), attacked_p_value: next(), attacked_crossing: next(),
+            attacked_by, degradation: next(),
             status: if ok { Status::Ok } else { Status::Failed }, message, seconds,
         }
     }
@@ -164,7 +165,8 @@ fn columns_are_as_documented() {
         sigma_mean Float64?, jacobian_frobenius Float64?, jacobian_spectral Float64?, \
         whitened_jacobian_spectral Float64?, jacobian_error Float64?, bound_paper Float64?, bound_sharp Float64?, \
         bound_paper_limit Float64?, bound_sharp_limit Float64?, attacked Float64?, \
-        attacked_p Float64?, attacked_by Utf8?, degradation Float64?, status Utf8, \
+        attacked_p Float64?, attacked_p_value Float64?, \
+        attacked_crossing Float64?, attacked_by Utf8?, degradation Float64?, status Utf8, \
         message Utf8?, seconds Float64";
     assert_eq!(columns(PointRow::schema()).join(", "), points);
     let curves = "model Utf8, index Int64, radius Utf8, r Float64, perturbation_norm Float64, \

@@ -1,0 +1,53 @@
+//! What attacks increase: functions of the posterior of the perturbed input.
+//!
+//! A goal knows nothing of balls, boxes or optimisers: it says what a posterior is worth
+//! and how that changes with the posterior. The encoder does the rest, alike for all.
+
+mod damage;
+mod landscape;
+
+pub use damage::{MaximumDamage, Statistic};
+pub(crate) use landscape::Landscape;
+
+use burn::tensor::Tensor;
+use vaegis_vae::Posterior;
+
+use crate::Model;
+
+/// What an attack increases.
+pub trait Goal: std::fmt::Debug + Sync {
+    /// Values and derivatives at the posteriors of several candidates, all under the same
+    /// noise.
+    ///
+    /// # Shapes
+    /// `posterior`: `[candidates, latent]`; `eta`: `[draws, latent]`.
+    fn respond(&self, model: &Model, posterior: &Posterior, eta: &Tensor<2>) -> Response;
+
+    /// Whether the value depends on the noise.
+    fn is_noisy(&self) -> bool;
+}
+
+/// What a goal makes of the posteriors of several candidates.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// One value per candidate.
+    pub values: Vec<f64>,
+    /// Derivatives with respect to mu, `[candidates, latent]`.
+    pub at_mu: Tensor<2>,
+    /// Derivatives with respect to `log sigma^2`, `[candidates, latent]`.
+    pub at_log_variance: Tensor<2>,
+}
+
+impl Response {
+    /// Derivatives with respect to the posterior from those with respect to its samples
+    /// `z = mu + eta exp(log_variance / 2)`.
+    ///
+    /// # Shapes
+    /// `at_z` and `spread`, the part of z that is noise: `[candidates, draws, latent]`.
+    fn through_noise(values: Vec<f64>, at_z: Tensor<3>, spread: Tensor<3>) -> Self {
+        let [count, _, latent] = at_z.dims();
+        let at_log_variance = (at_z.clone() * spread).sum_dim(1).reshape([count, latent]) * 0.5;
+        let at_mu = at_z.sum_dim(1).reshape([count, latent]);
+        Self { values, at_mu, at_log_variance }
+    }
+}
