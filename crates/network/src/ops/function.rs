@@ -111,7 +111,7 @@ impl Function {
     }
 
     /// The function of every element. Differentiable by Burn's autodiff.
-    pub(super) fn value(self, x: Tensor<2>) -> Tensor<2> {
+    pub fn value(self, x: Tensor<2>) -> Tensor<2> {
         match self {
             Self::Relu => activation::relu(x),
             Self::LeakyRelu { slope } => activation::leaky_relu(x, slope),
