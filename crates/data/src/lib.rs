@@ -57,4 +57,4 @@ pub use error::{Error, Result};
 pub use options::{ImageChannels, ImageSize, Labels, OpenOptions};
 pub use selection::Selection;
 pub use summary::{Extent, Summary};
-pub use thumbnails::Thumbnails;
+pub use thumbnails::{Thumbnails, sheet};

@@ -78,6 +78,46 @@ impl Layout {
     }
 }
 
+/// A PNG file with lines of pictures, each of the values of one sample, if samples of this shape
+/// are pictures; `scale` is shown black and white.
+///
+/// # Panics
+/// If a picture has not as many values as the shape says.
+pub fn sheet(shape: &[usize], lines: &[Vec<Vec<f32>>], scale: (f32, f32)) -> Option<Vec<u8>> {
+    Layout::of(shape)?.sheet(lines, scale).map(|(png, _)| png)
+}
+
+impl Layout {
+    /// The sheet, and by how much pictures are enlarged.
+    fn sheet(self, lines: &[Vec<Vec<f32>>], scale: (f32, f32)) -> Option<(Vec<u8>, f64)> {
+        let longest = self.height.max(self.width);
+        let (enlarge, shrink) = ((SIDE / longest).max(1), longest.div_ceil(2 * SIDE));
+        let (height, width) = (self.height.div_ceil(shrink), self.width.div_ceil(shrink));
+        let columns = lines.iter().map(Vec::len).max()?;
+        let (cell_height, cell_width) = (height * enlarge + GAP, width * enlarge + GAP);
+        let size = |cells: usize, cell: usize| (cells * cell + GAP) as u32;
+        let mut sheet = RgbImage::from_pixel(
+            size(columns, cell_width),
+            size(lines.len(), cell_height),
+            BACKGROUND,
+        );
+        for (line, samples) in lines.iter().enumerate() {
+            for (column, sample) in samples.iter().enumerate() {
+                let (top, left) = (GAP + line * cell_height, GAP + column * cell_width);
+                for y in 0..height * enlarge {
+                    for x in 0..width * enlarge {
+                        let pixel = pixel(self, sample, scale, shrink, y / enlarge, x / enlarge);
+                        sheet.put_pixel((left + x) as u32, (top + y) as u32, pixel);
+                    }
+                }
+            }
+        }
+        let mut png = vec![];
+        sheet.write_to(&mut Cursor::new(&mut png), ImageFormat::Png).ok()?;
+        Some((png, enlarge as f64 / shrink as f64))
+    }
+}
+
 impl Dataset {
     /// A sheet of samples, if samples are pictures: labelled rows by class, ten of each, else the
     /// first sixty.
@@ -90,33 +130,13 @@ impl Dataset {
             .iter()
             .fold((0.0_f32, 1.0_f32), |(low, high), &value| (low.min(value), high.max(value)));
         let scale = if (low, high) == (0.0, 1.0) { (low, high) } else { extent(&values) };
-        let longest = layout.height.max(layout.width);
-        let (enlarge, shrink) = ((SIDE / longest).max(1), longest.div_ceil(2 * SIDE));
-        let (height, width) = (layout.height.div_ceil(shrink), layout.width.div_ceil(shrink));
-        let columns = lines.iter().map(|(_, rows)| rows.len()).max()?;
-        let (cell_height, cell_width) = (height * enlarge + GAP, width * enlarge + GAP);
-        let size = |cells: usize, cell: usize| (cells * cell + GAP) as u32;
-        let mut sheet = RgbImage::from_pixel(
-            size(columns, cell_width),
-            size(lines.len(), cell_height),
-            BACKGROUND,
-        );
-        for (line, (_, rows)) in lines.iter().enumerate() {
-            for (column, &row) in rows.iter().enumerate() {
-                let sample = self.row(row);
-                let (top, left) = (GAP + line * cell_height, GAP + column * cell_width);
-                for y in 0..height * enlarge {
-                    for x in 0..width * enlarge {
-                        let pixel = pixel(layout, &sample, scale, shrink, y / enlarge, x / enlarge);
-                        sheet.put_pixel((left + x) as u32, (top + y) as u32, pixel);
-                    }
-                }
-            }
-        }
-        let mut png = vec![];
-        sheet.write_to(&mut Cursor::new(&mut png), ImageFormat::Png).ok()?;
+        let pictures: Vec<Vec<Vec<f32>>> = lines
+            .iter()
+            .map(|(_, rows)| rows.iter().map(|&row| self.row(row).to_vec()).collect())
+            .collect();
+        let (png, zoom) = layout.sheet(&pictures, scale)?;
         let lines = lines.into_iter().filter_map(|(label, _)| label).collect();
-        Some(Thumbnails { png, lines, omitted, scale, zoom: enlarge as f64 / shrink as f64 })
+        Some(Thumbnails { png, lines, omitted, scale, zoom })
     }
 
     /// The rows of each line with its label, and how many labels are left out.
