@@ -11,9 +11,9 @@ use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use vaegis_data::Dataset;
 use vaegis_network::ops::Function;
-use vaegis_robustness::attack::Effort;
+use vaegis_robustness::attack::Attack;
 use vaegis_robustness::{
-    Ball, Domain, InputBox, Model, Radius, Settings, Target, assess, probability,
+    Ball, Domain, InputBox, Model, Point, Radius, Settings, Target, assess, probability,
 };
 use vaegis_vae::import::{ImportOptions, Reconstruction, import_pair};
 use vaegis_vae::{
@@ -96,14 +96,22 @@ fn benches(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("one point, 10000 draws, 2 radii, 1 thread");
     group.sample_size(10);
-    for (name, attack) in [("bounds", None), ("bounds and attack", Some(Effort::default()))] {
+    for (name, attacks) in [("bounds", vec![]), ("bounds and attack", vec![Attack::default()])] {
         let radii = vec![Radius::Absolute(3.0), Radius::Absolute(5.0)];
-        let settings =
-            Settings { radii, draws: DRAWS, alpha: 0.001, domain: domain.clone(), attack };
+        let settings = Settings {
+            radii,
+            draws: DRAWS,
+            alpha: 0.001,
+            domain: domain.clone(),
+            attacks,
+            aim: None,
+        };
         group.bench_function(name, |bencher| {
             pool.install(|| {
-                bencher
-                    .iter(|| assess(&model, &noise, 8_000, &x, &settings).expect("a finite point"));
+                bencher.iter(|| {
+                    assess(&model, &noise, Point::new(8_000, &x), &settings)
+                        .expect("a finite point")
+                });
             });
         });
     }

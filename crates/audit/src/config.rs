@@ -1,10 +1,11 @@
 use serde::{Deserialize, Serialize};
 use vaegis_data::Dataset;
-use vaegis_robustness::attack::least_draws;
-use vaegis_robustness::{Model, Settings};
+use vaegis_robustness::attack::{Attack, Effort, least_draws};
+use vaegis_robustness::{Aim, Domain, Model, Settings};
 use vaegis_vae::Vae;
 
 use crate::Error;
+use crate::store::AuditFolder;
 
 /// Everything that decides the results of an audit. Two audits with the same
 /// configuration have the same rows (but for `seconds`), up to floating-point noise.
@@ -24,9 +25,74 @@ pub struct AuditConfig {
     pub points: String,
     /// Seed of all noise.
     pub seed: u64,
-    /// Radii, draws, limits, box and attack.
+    /// Where perturbations come from that were found on another model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
+    /// Radii, draws, limits, box and attacks.
     #[serde(flatten)]
     pub settings: Settings,
+}
+
+/// The audit that perturbations are taken from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Its model.
+    pub model: String,
+    /// [`fingerprint`] of that model.
+    pub model_hash: String,
+    /// Seed of its noise.
+    pub seed: u64,
+}
+
+impl Transfer {
+    /// What decides the perturbations in a folder.
+    ///
+    /// # Errors
+    /// If the folder is not a finished audit of the same data and domain that has the radii of
+    /// `config`: all reasons are given.
+    pub fn of(folder: &AuditFolder, config: &AuditConfig) -> Result<Self, Error> {
+        let name = folder.path().display();
+        let other: AuditConfig = folder
+            .config()
+            .clone()
+            .try_into()
+            .map_err(|error| Error::Config(vec![format!("{name}: {error}")]))?;
+        let mut problems = vec![];
+        if !folder.is_finished() {
+            problems.push(format!("{name} is not finished: run its audit again"));
+        }
+        if other.data_hash != config.data_hash {
+            problems.push(format!(
+                "{name} is an audit of other data ({}, here {})",
+                other.dataset, config.dataset
+            ));
+        }
+        let (theirs, ours) = (&other.settings.domain, &config.settings.domain);
+        if theirs.norm != ours.norm {
+            let (theirs, ours) = (theirs.norm, ours.norm);
+            problems
+                .push(format!("{name} has perturbations in {theirs}, here {ours} is asked for"));
+        }
+        if theirs.bounds != ours.bounds {
+            let (theirs, ours) = (theirs.bounds, ours.bounds);
+            problems.push(format!(
+                "{name} has perturbations in the box {theirs}, here {ours} is asked for"
+            ));
+        }
+        if theirs.units != ours.units {
+            problems.push(format!("{name} has perturbations in other units, or of other features"));
+        }
+        for radius in &config.settings.radii {
+            if !other.settings.radii.contains(radius) {
+                problems.push(format!("{name} has no radius {radius}"));
+            }
+        }
+        if problems.is_empty() {
+            Ok(Self { model: other.model, model_hash: other.model_hash, seed: other.seed })
+        } else {
+            Err(Error::Config(problems))
+        }
+    }
 }
 
 /// How to run: nothing here changes a result, because batches depend on the model alone
@@ -51,6 +117,8 @@ pub struct Subject<'a> {
     pub dataset: &'a Dataset,
     /// Rows of the data set.
     pub points: &'a [usize],
+    /// A finished audit whose perturbations are judged too.
+    pub transfer_from: Option<&'a AuditFolder>,
 }
 
 /// blake3 of a model's structure and weights, in hex.
@@ -78,22 +146,13 @@ impl AuditConfig {
     /// # Errors
     /// Lists every problem.
     pub fn check(&self, subject: Subject<'_>, execution: Execution) -> Result<(), Error> {
-        let Settings { radii, draws, alpha, domain, attack } = &self.settings;
-        let mut problems = vec![];
+        let Settings { radii, draws, alpha, domain, attacks, aim } = &self.settings;
+        let mut problems = subject.problems(&self.dataset, domain, execution);
         let mut require = |holds: bool, problem: String| {
             if !holds {
                 problems.push(problem);
             }
         };
-        let (takes, rows) = (subject.vae.input_shape(), subject.dataset.shape());
-        require(
-            subject.vae.takes(rows),
-            format!(
-                "the model takes samples of shape {takes:?}, data set {} has {rows:?}",
-                self.dataset
-            ),
-        );
-        require(!subject.points.is_empty(), "no points are selected".into());
         require(!radii.is_empty(), "no radius is given".into());
         let labels: Vec<String> = radii.iter().map(ToString::to_string).collect();
         let repeated = labels.iter().enumerate().find(|(at, label)| labels[..*at].contains(label));
@@ -109,46 +168,85 @@ impl AuditConfig {
             i64::try_from(self.seed).is_ok(),
             format!("seed must be below 2^63, found {}", self.seed),
         );
-        require(execution.threads > 0, "threads must be at least 1".into());
-        let least = Model::new(subject.vae).point_bytes();
+        problems.extend(problems_of(attacks, aim.as_ref()));
+        let tries = attacks.len() + usize::from(self.transfer.is_some());
+        let least = if tries > 0 { least_draws(*alpha / tries as f64) } else { 0 };
+        if *draws < least {
+            problems.push(format!(
+                "the verdict on an attack needs at least {least} draws at alpha {alpha}, found {draws}"
+            ));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
+    }
+}
+
+/// What is wrong with attacks.
+pub(crate) fn problems_of(attacks: &[Attack], aim: Option<&Aim>) -> Vec<String> {
+    let mut problems = vec![];
+    let mut require = |holds: bool, problem: String| {
+        if !holds {
+            problems.push(problem);
+        }
+    };
+    for attack in attacks {
+        let Effort { draws, random, growth, .. } = attack.effort;
+        require(draws > 0, format!("{attack} needs at least 1 draw per gradient"));
+        require(random > 0, format!("{attack} needs at least 1 random start"));
         require(
-            execution.memory >= least,
-            format!(
+            growth >= 1.1 && growth.is_finite(),
+            format!("the growth of the norms of {attack} must be at least 1.1, found {growth}"),
+        );
+        require(
+            aim.is_some() || !attack.goal.is_targeted(),
+            format!("{attack} aims at another input: say which with --target"),
+        );
+    }
+    if let Some((at, attack)) =
+        attacks.iter().enumerate().find(|(at, attack)| attacks[..*at].contains(attack))
+    {
+        require(false, format!("attack {} ({attack}) is given twice", at + 1));
+    }
+    problems
+}
+
+impl Subject<'_> {
+    /// What keeps these points from being perturbed within a domain.
+    pub(crate) fn problems(
+        &self,
+        dataset: &str,
+        domain: &Domain,
+        execution: Execution,
+    ) -> Vec<String> {
+        let mut problems = vec![];
+        let (takes, rows) = (self.vae.input_shape(), self.dataset.shape());
+        if !self.vae.takes(rows) {
+            problems.push(format!(
+                "the model takes samples of shape {takes:?}, data set {dataset} has {rows:?}"
+            ));
+        }
+        if self.points.is_empty() {
+            problems.push("no points are selected".into());
+        }
+        if execution.threads == 0 {
+            problems.push("threads must be at least 1".into());
+        }
+        let least = Model::new(self.vae).point_bytes();
+        if execution.memory < least {
+            problems.push(format!(
                 "this model needs at least {} MiB, --memory allows {}",
                 mebibytes(least),
                 execution.memory >> 20
-            ),
-        );
-        if let Some(effort) = attack {
-            require(effort.draws > 0, "an attack needs at least 1 draw per gradient".into());
-            require(effort.random > 0, "an attack needs at least 1 random start".into());
-            require(
-                effort.growth >= 1.1 && effort.growth.is_finite(),
-                "the growth of an attack's norms must be at least 1.1".into(),
-            );
-            let least = least_draws(*alpha);
-            require(
-                *draws >= least,
-                format!(
-                    "the verdict on an attack needs at least {least} draws at alpha {alpha}, found {draws}"
-                ),
-            );
+            ));
         }
-        if takes == rows {
-            if let Err(error) = domain.check(subject.dataset.row(subject.points[0]).len()) {
-                require(false, error.to_string());
-            }
-            for &point in subject.points {
-                let row = subject.dataset.row(point);
-                if let Err(error) = domain.bounds.check(&row) {
-                    require(
-                        false,
-                        format!("row {point} of {}: {error}; choose another --box", self.dataset),
-                    );
-                    break;
-                }
-            }
+        if takes == rows && !self.points.is_empty() {
+            let features = self.dataset.row(self.points[0]).len();
+            problems.extend(domain.check(features).err().map(|error| error.to_string()));
+            let outside = self.points.iter().find_map(|&point| {
+                let error = domain.bounds.check(&self.dataset.row(point)).err()?;
+                Some(format!("row {point} of {dataset}: {error}; choose another --box"))
+            });
+            problems.extend(outside);
         }
-        if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
+        problems
     }
 }

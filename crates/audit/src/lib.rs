@@ -14,8 +14,11 @@ mod run;
 pub mod schema;
 pub mod store;
 pub mod summary;
+mod trials;
+mod workers;
 
-pub use config::{AuditConfig, Execution, Subject, fingerprint};
+pub use config::{AuditConfig, Execution, Subject, Transfer, fingerprint};
 pub use error::Error;
 pub use finish::finish;
 pub use run::{Outcome, Progress, audit};
+pub use trials::{PointTrial, TrialConfig, rows as trial_rows, try_points, write as write_trials};

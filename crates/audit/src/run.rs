@@ -1,16 +1,18 @@
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use vaegis_robustness::assess::Attacked;
-use vaegis_robustness::{Assessment, Model, RadiusAssessment, Settings, assess};
+use vaegis_robustness::{
+    Assessment, Model, Point, Radius, RadiusAssessment, Settings, Transferred, assess,
+};
 use vaegis_vae::Noise;
 
 use crate::schema::{CurveRow, PointRow, Status};
 use crate::store::{AuditFolder, AuditWriter, Part, Perturbation};
-use crate::{AuditConfig, Error, Execution, Subject};
+use crate::{AuditConfig, Error, Execution, Subject, workers};
 
 /// A part is written when the oldest result in it is this old: what a kill can lose.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
@@ -44,9 +46,7 @@ pub struct Outcome {
 
 /// Assesses the points of `subject` that the folder at `out` does not hold yet.
 ///
-/// Points are shared between `execution.threads` workers, each on one thread of its own:
-/// points are independent, so this scales better than splitting one point's matrix
-/// products. Setting `stop` ends the run after the points in flight.
+/// Setting `stop` ends the run after the points in flight.
 ///
 /// # Errors
 /// Lists everything that is wrong with the configuration; names what is wrong with the
@@ -82,28 +82,11 @@ pub fn audit(
     }
 
     let model = Model::new(subject.vae);
-    let affordable = (execution.memory / model.point_bytes()).max(1);
-    let workers = execution.threads.min(todo.len()).min(affordable);
-    let pools = (0..workers)
-        .map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build())
-        .collect::<Result<Vec<_>, _>>()?;
-    let next = AtomicUsize::new(0);
-    let job = Job { subject, config, model: &model, todo: &todo, next: &next, stop };
-    let stored = std::thread::scope(|scope| {
-        // Bounded, so that workers wait for a slow disk instead of filling memory.
-        let (sender, receiver) = mpsc::sync_channel(2 * workers);
-        for pool in &pools {
-            let sender = sender.clone();
-            scope.spawn(move || pool.install(|| job.work(&sender)));
-        }
-        drop(sender);
-        let stored = store(&writer, &receiver, &mut progress, report);
-        if stored.is_err() {
-            stop.store(true, Ordering::Relaxed);
-        }
-        stored
-    });
-    stored?;
+    let job = Job { subject, config, model: &model };
+    let work = |point| job.point(point);
+    workers::share(&model, &todo, execution, stop, work, |results| {
+        store(&writer, results, &mut progress, report)
+    })?;
     let interrupted = progress.done < progress.total;
     Ok(Outcome { writer, progress, interrupted })
 }
@@ -151,42 +134,45 @@ struct Job<'a> {
     subject: Subject<'a>,
     config: &'a AuditConfig,
     model: &'a Model,
-    todo: &'a [usize],
-    next: &'a AtomicUsize,
-    stop: &'a AtomicBool,
 }
 
 impl Job<'_> {
-    fn work(&self, results: &mpsc::SyncSender<Part>) {
-        while !self.stop.load(Ordering::Relaxed) {
-            let Some(&point) = self.todo.get(self.next.fetch_add(1, Ordering::Relaxed)) else {
-                return;
-            };
-            // The receiver is gone only after an error, which it reports itself.
-            if results.send(self.point(point)).is_err() {
-                return;
-            }
-        }
-    }
-
     fn point(&self, point: usize) -> Part {
         let started = Instant::now();
         let x = self.subject.dataset.row(point);
         let noise = Noise::new(self.config.seed);
-        let outcome = assess(self.model, &noise, point as u64, &x, &self.config.settings);
+        let outcome = self.transferred(point).and_then(|transferred| {
+            let point = Point { index: point as u64, x: &x, transferred: &transferred };
+            assess(self.model, &noise, point, &self.config.settings)
+                .map_err(|error| error.to_string())
+        });
         let seconds = started.elapsed().as_secs_f64();
         match outcome {
             Ok(assessment) => self.assessed(point, &assessment, seconds),
             Err(error) => {
                 let settings = &self.config.settings;
-                let failed = |radius: &vaegis_robustness::Radius| PointRow {
+                let failed = |radius: &Radius| PointRow {
                     status: Status::Failed,
-                    message: Some(error.to_string()),
+                    message: Some(error.clone()),
                     ..self.row(point, radius.to_string(), seconds)
                 };
                 Part { rows: settings.radii.iter().map(failed).collect(), ..Part::default() }
             }
         }
+    }
+
+    /// What the other audit found for a point, radius by radius.
+    fn transferred(&self, point: usize) -> Result<Vec<Option<Transferred>>, String> {
+        let (Some(folder), Some(transfer)) = (self.subject.transfer_from, &self.config.transfer)
+        else {
+            return Ok(vec![]);
+        };
+        let found = |radius: &Radius| {
+            let found = folder.perturbation(point as i64, &radius.to_string());
+            let found = found.map_err(|error| error.to_string())?;
+            Ok(found.map(|(_, d)| Transferred { from: transfer.model.clone(), d }))
+        };
+        self.config.settings.radii.iter().map(found).collect()
     }
 
     fn assessed(&self, point: usize, assessment: &Assessment, seconds: f64) -> Part {
@@ -252,6 +238,7 @@ impl Job<'_> {
             attacked_crossing: None,
             attacked_by: None,
             degradation: None,
+            transferred_p: None,
             status: Status::Ok,
             message: None,
             seconds,
@@ -304,6 +291,7 @@ fn fill(row: PointRow, assessment: &Assessment, found: &RadiusAssessment, alpha:
         bound_sharp: Some(found.bound_sharp),
         bound_paper_limit: Some(found.bound_paper_limit),
         bound_sharp_limit: Some(found.bound_sharp_limit),
+        transferred_p: found.transferred.map(|p| p.estimate()),
         ..row
     }
 }

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Whether the audit of a point succeeded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Every quantity asked for was computed.
+    #[default]
     Ok,
     /// The point could not be judged (NaN, for example); it is never called robust.
     Failed,
@@ -89,6 +90,9 @@ pub struct PointRow {
     pub attacked_by: Option<String>,
     /// Relative log-likelihood degradation under that perturbation.
     pub degradation: Option<f64>,
+    /// Fraction of draws within r under the perturbation that broke another model, as it is; null
+    /// where none was transferred.
+    pub transferred_p: Option<f64>,
     /// Whether the point could be judged.
     pub status: Status,
     /// Why not, if not.
@@ -115,6 +119,80 @@ pub struct CurveRow {
     pub damage: f64,
     /// Fraction of draws with `|Delta(x, d)| <= r`.
     pub p: f64,
+}
+
+/// One row of `attacks.parquet`: the strongest attack found on one point at one size, judged on
+/// draws that no attack has seen.
+///
+/// `None` where a quantity was not asked for or could not be computed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct AttackRow {
+    /// Name of the model.
+    pub model: String,
+    /// Row in the data set.
+    pub index: i64,
+    /// Label of that row, if the data set has labels.
+    pub label: Option<i64>,
+    /// What the attack increased.
+    pub attack: Option<String>,
+    /// The optimiser that found it: the best of those that were asked for.
+    pub optimiser: Option<String>,
+    /// The start it came from.
+    pub start: Option<String>,
+    /// Norm of the perturbation: `l2`.
+    pub norm: String,
+    /// Box that perturbed inputs stay in: `none` or `lo,hi`.
+    pub r#box: String,
+    /// The length that was allowed.
+    pub size: Option<f64>,
+    /// The length of the perturbation, at most the size.
+    pub length: Option<f64>,
+    /// The attack's goal at x + d.
+    pub value: Option<f64>,
+    /// The attack's goal at x, under the same noise.
+    pub value_at_rest: Option<f64>,
+    /// Median of `|Delta(x, d)|`.
+    pub damage: Option<f64>,
+    /// Median of `|Delta(x, 0)|`.
+    pub damage_at_rest: Option<f64>,
+    /// The radius in reconstruction space that is judged.
+    pub r: Option<f64>,
+    /// Fraction of draws with `|Delta(x, d)| <= r`.
+    pub p: Option<f64>,
+    /// Lower end of its two-sided Clopper-Pearson interval (level 1 - alpha).
+    pub p_low: Option<f64>,
+    /// Upper end of its two-sided Clopper-Pearson interval (level 1 - alpha).
+    pub p_high: Option<f64>,
+    /// `KL(q(.|x+d) || q(.|x))`, in nats.
+    pub kl: Option<f64>,
+    /// Symmetric Kullback-Leibler divergence of both posteriors, in nats.
+    pub symmetric_kl: Option<f64>,
+    /// Relative log-likelihood degradation.
+    pub degradation: Option<f64>,
+    /// Peak signal-to-noise ratio between the reconstructions of x and x + d, in dB.
+    pub psnr: Option<f64>,
+    /// Structural similarity of these reconstructions.
+    pub ssim: Option<f64>,
+    /// Multi-scale structural similarity of these reconstructions.
+    pub ms_ssim: Option<f64>,
+    /// Length of `x_t - x`, where there is a target x_t.
+    pub aim_size: Option<f64>,
+    /// `|g(mu(x+d)) - x_t|`, where there is a target x_t.
+    pub aim_distance: Option<f64>,
+    /// `|g(mu(x)) - x_t|`, where there is a target x_t.
+    pub aim_distance_at_rest: Option<f64>,
+    /// `|g(mu(x_t)) - x_t|`, where there is a target x_t.
+    pub aim_distance_of_target: Option<f64>,
+    /// Area under the distortion-distortion curve of this attack over all its sizes, where there is
+    /// a target: 1 where nothing moves towards it, 0 where a small change is reconstructed as the
+    /// target is.
+    pub auddc: Option<f64>,
+    /// Whether the point could be attacked.
+    pub status: Status,
+    /// Why not, if not.
+    pub message: Option<String>,
+    /// Wall-clock seconds the point took, all its attacks together.
+    pub seconds: f64,
 }
 
 /// Order statistics over points; a value that is not finite is `None` (`null` in JSON).

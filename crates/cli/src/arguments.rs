@@ -2,8 +2,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vaegis_data::{ImageChannels, ImageSize, Labels, OpenOptions, Selection};
-use vaegis_robustness::{InputBox, Radius};
+use vaegis_robustness::Radius;
+use vaegis_robustness::attack::Attack;
 
+use crate::domain::DomainOptions;
 use crate::model::{ModelOptions, Returns};
 
 /// How far can an input be pushed before a variational autoencoder's reconstruction
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Train(TrainOptions),
     /// Assess the robustness of a VAE at many points
     Audit(Box<AuditOptions>),
+    /// Attack a VAE at some points with perturbations of given sizes
+    Attack(Box<AttackOptions>),
     /// Show how a model is understood: operators, shapes, parameters, conventions
     Inspect(InspectOptions),
     /// Write a VAE as ONNX files that other programs run
@@ -37,6 +41,63 @@ pub(crate) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttackOptions {
+    #[command(flatten)]
+    pub(crate) data: DataOptions,
+    /// Points: a count of test rows, a range such as 8000..8050, a list, or train, test, all
+    /// [default: the first test row]
+    #[arg(long)]
+    pub(crate) points: Option<Selection>,
+    /// Rows of the data, such as 7 or 7,12
+    #[arg(long, value_name = "ROW", value_delimiter = ',', conflicts_with = "points")]
+    pub(crate) index: Vec<usize>,
+    /// Find one perturbation for all of these rows, and judge it at the points
+    #[arg(long, value_name = "POINTS")]
+    pub(crate) universal: Option<Selection>,
+    /// Norms that perturbations may have, such as 0.5,1,2
+    #[arg(long, value_delimiter = ',', required = true, allow_negative_numbers = true)]
+    pub(crate) size: Vec<f64>,
+    /// Attacks: maximum-damage, median-damage, latent-kl, latent-l2, output, symmetric-kl or
+    /// degradation, each with an optimiser after a colon if not its own:
+    /// conditional-gradient, projected-gradient, l-bfgs-b or adam; of several with the same goal
+    /// the best counts [default: maximum-damage]
+    #[arg(long, value_name = "GOAL[:OPTIMISER]", value_delimiter = ',')]
+    pub(crate) attack: Vec<Attack>,
+    /// Row of the data that targeted attacks (latent-kl, latent-l2, output) aim at
+    #[arg(long, value_name = "ROW")]
+    pub(crate) target: Option<usize>,
+    /// Radius in reconstruction space that is judged: a number, or a quantile of |Delta(x)| such
+    /// as q0.9
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) r: Option<Radius>,
+    /// Draws behind each score
+    #[arg(long, default_value_t = 4_000)]
+    pub(crate) draws: u64,
+    /// Error probability of limits
+    #[arg(long, allow_negative_numbers = true, default_value_t = 0.001)]
+    pub(crate) alpha: f64,
+    #[command(flatten)]
+    pub(crate) domain: DomainOptions,
+    /// Seed of all noise
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Name of the model in the results [default: the name of its folder]
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) name: Option<String>,
+    /// Folder for attacks.parquet, the perturbations and their pictures [default: only the table]
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the rows as JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    // Last: its heading holds for all that follows.
+    #[command(flatten)]
+    pub(crate) model: ModelOptions,
 }
 
 #[derive(Debug, Args)]
@@ -248,18 +309,29 @@ pub(crate) struct AuditOptions {
     /// Error probability of limits and verdicts
     #[arg(long, allow_negative_numbers = true, default_value_t = 0.001)]
     pub(crate) alpha: f64,
-    /// Box of perturbed inputs: none, or two numbers such as 0,1 [default: the range of
-    /// the data's pixel format, else none]
-    #[arg(long = "box", value_name = "BOX", allow_hyphen_values = true)]
-    pub(crate) bounds: Option<InputBox>,
+    #[command(flatten)]
+    pub(crate) domain: DomainOptions,
     /// Seed of all noise
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Name of the model in the results [default: the name of its folder]
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) name: Option<String>,
+    /// Attacks, of which the best counts: maximum-damage, median-damage, latent-kl, latent-l2,
+    /// output, symmetric-kl or degradation, each with an optimiser after a colon if not its
+    /// own: conditional-gradient, projected-gradient, l-bfgs-b or adam
+    /// [default: maximum-damage]
+    #[arg(long, value_name = "GOAL[:OPTIMISER]", value_delimiter = ',')]
+    pub(crate) attack: Vec<Attack>,
+    /// Row of the data that targeted attacks (latent-kl, latent-l2, output) aim at
+    #[arg(long, value_name = "ROW")]
+    pub(crate) target: Option<usize>,
+    /// Judge the perturbations of another model's audit of the same points: as they are, and by
+    /// how much they must be lengthened; attacks run too if --attack names them
+    #[arg(long, value_name = "AUDIT")]
+    pub(crate) transfer_from: Option<PathBuf>,
     /// Only probabilities and first-order estimates
-    #[arg(long)]
+    #[arg(long, conflicts_with = "attack")]
     pub(crate) no_attack: bool,
     /// Assess points again that failed in an earlier run
     #[arg(long)]

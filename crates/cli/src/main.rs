@@ -5,6 +5,7 @@
 
 mod arguments;
 mod commands;
+mod domain;
 mod failure;
 mod interrupt;
 mod model;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => commands::demo::run(options),
         Command::Train(options) => commands::train::run(options),
         Command::Audit(options) => commands::audit::run(options),
+        Command::Attack(options) => commands::attack::run(options),
         Command::Inspect(options) => commands::inspect::run(options),
         Command::Export(options) => commands::export::run(options),
         Command::Report(options) => commands::report::run(options),

@@ -112,12 +112,14 @@ fn probability(quantiles: &Quantiles) -> String {
 }
 
 /// Three significant digits.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
         "0".to_string()
     } else if (1e-4..1e6).contains(&size) {
-        let digits = (2 - size.log10().floor() as i32).clamp(0, 6) as usize;
+        // What rounds to the next power of ten is as long as that.
+        let magnitude = (size * (1.0 + 5e-4)).log10().floor() as i32;
+        let digits = (2 - magnitude).clamp(0, 6) as usize;
         format!("{value:.digits$}")
     } else {
         format!("{value:.2e}")
@@ -132,6 +134,9 @@ mod tests {
     fn numbers_have_three_significant_digits() {
         let cases = [
             (0.0, "0"),
+            (0.99999, "1.00"),
+            (0.9994, "0.999"),
+            (9.9951, "10.0"),
             (1.0, "1.00"),
             (12.345, "12.3"),
             (0.0123456, "0.0123"),

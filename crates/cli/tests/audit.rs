@@ -242,7 +242,7 @@ fn another_configuration_in_the_same_folder_is_refused_by_its_keys() {
         ("--points 2 --draws 100 --no-attack --alpha 0.01", &["`alpha`"]),
         ("--points 2 --draws 100 --no-attack --box none", &["`box`"]),
         ("--points 2 --draws 100 --no-attack --name other", &["`model`"]),
-        ("--points 2 --draws 100", &["`attack.draws`"]),
+        ("--points 2 --draws 100", &["`attacks`"]),
     ] {
         let refused = sandbox.run(&format!("{audit} {options}"));
         refused.expect_refusal(&[&["audit", "different configuration", "--out"], keys].concat());

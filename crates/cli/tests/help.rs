@@ -35,6 +35,11 @@ fn help_of_audit() {
 }
 
 #[test]
+fn help_of_attack() {
+    insta::assert_snapshot!(help("attack"));
+}
+
+#[test]
 fn help_of_export() {
     insta::assert_snapshot!(help("export"));
 }

@@ -19,6 +19,7 @@
 //! ```
 
 mod axis;
+mod distortion;
 mod error;
 mod figures;
 mod gallery;
@@ -40,6 +41,7 @@ use std::path::Path;
 
 use vaegis_audit::schema::{CurveRow, GalleryEntry, PointRow, Summary};
 
+pub use distortion::distortion_plot;
 pub use error::Error;
 
 /// One audit, as it was stored.

@@ -99,6 +99,18 @@ impl Svg {
         )
     }
 
+    /// The drawing as a file of its own, with the style sheet that its classes mean.
+    pub(crate) fn finish_alone(self, title: &str, description: &str, style: &str) -> String {
+        let (width, height) = (Unit(self.width), Unit(self.height));
+        let (title, description) = (Escaped(title), Escaped(description));
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
+             width=\"{width}\" height=\"{height}\" role=\"img\"><title>{title}</title>\
+             <desc>{description}</desc><style>{style}</style>{}</svg>\n",
+            self.body
+        )
+    }
+
     /// The drawing as decoration beside words that say the same.
     pub(crate) fn finish_decoration(self) -> String {
         format!(

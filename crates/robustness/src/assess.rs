@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use vaegis_vae::{Noise, Purpose};
 
 use crate::attack::margin::level_at_rest;
-use crate::attack::{AttackedMargin, DamageCurve, Effort};
-use crate::degradation::{expected_log_likelihood, relative};
+use crate::attack::optimiser::Candidate;
+use crate::attack::{Attack, AttackedMargin, DamageCurve};
 use crate::jacobian::{Jacobians, Norm};
 use crate::model::{Draws, host};
+use crate::scores::{expected_log_likelihood, relative_degradation};
 use crate::statistics::Proportion;
 use crate::{Ball, Domain, Encoding, Error, Model, Radius, Target, bounds, probability};
 
@@ -24,8 +25,47 @@ pub struct Settings {
     /// Which perturbations are allowed.
     #[serde(flatten)]
     pub domain: Domain,
-    /// How hard to attack, if at all.
-    pub attack: Option<Effort>,
+    /// Attacks: the best of them counts at each radius.
+    pub attacks: Vec<Attack>,
+    /// What targeted attacks aim at.
+    pub aim: Option<Aim>,
+}
+
+/// An input that targeted attacks aim at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Aim {
+    /// Its row in the data set.
+    pub row: u64,
+    /// The input.
+    #[serde(skip)]
+    pub values: Vec<f32>,
+}
+
+/// A point to assess.
+#[derive(Debug, Clone, Copy)]
+pub struct Point<'a> {
+    /// Its row in the data set, which addresses its noise: results depend on nothing else.
+    pub index: u64,
+    /// The input.
+    pub x: &'a [f32],
+    /// Perturbations that were found elsewhere, one for each radius or none, and where.
+    pub transferred: &'a [Option<Transferred>],
+}
+
+impl<'a> Point<'a> {
+    /// A point of which nothing is known from elsewhere.
+    pub fn new(index: u64, x: &'a [f32]) -> Self {
+        Self { index, x, transferred: &[] }
+    }
+}
+
+/// A perturbation of a point that was found on another model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transferred {
+    /// Where it comes from, as results name it.
+    pub from: String,
+    /// The perturbation d.
+    pub d: Vec<f32>,
 }
 
 /// What is known of one point.
@@ -66,8 +106,10 @@ pub struct RadiusAssessment {
     pub bound_paper_limit: f64,
     /// The sharp first-order estimate at the lower limit of p.
     pub bound_sharp_limit: f64,
-    /// What the attack found.
+    /// What the attacks found.
     pub attacked: Attacked,
+    /// Draws within r under the perturbation that was found elsewhere, as it is.
+    pub transferred: Option<Proportion>,
 }
 
 /// The outcome of an attack at one radius.
@@ -83,7 +125,7 @@ pub enum Attacked {
     NotFound,
 }
 
-/// Assesses one point. `index` addresses its noise: the result depends on nothing else.
+/// Assesses one point.
 ///
 /// # Errors
 /// If x lies outside the box, or a quantity that a verdict rests on is not finite: NaN
@@ -91,10 +133,10 @@ pub enum Attacked {
 pub fn assess(
     model: &Model,
     noise: &Noise,
-    index: u64,
-    x: &[f32],
+    point: Point<'_>,
     settings: &Settings,
 ) -> Result<Assessment, Error> {
+    let Point { index, x, .. } = point;
     settings.domain.bounds.check(x)?;
     settings.domain.check(x.len())?;
     if !x.iter().all(|value| value.is_finite()) {
@@ -104,7 +146,8 @@ pub fn assess(
     let reference = model.reconstruct(&encoding.mu)?;
     let ball = Ball::new(&settings.domain, x);
     let target = Target { model, x, reference: &reference, noise, index, ball: &ball };
-    let directions = settings.attack.map_or(0, |effort| effort.directions.max(1));
+    let directions = settings.attacks.iter().map(|attack| attack.effort.directions.max(1)).max();
+    let directions = directions.unwrap_or(0);
     let jacobians = Jacobians::at(target, &encoding, directions, settings.draws)?;
     let radii = probability::radii(target, &encoding, &settings.radii, settings.draws)?;
     let estimates =
@@ -119,13 +162,19 @@ pub fn assess(
     let frobenius = jacobians.frobenius.upper() * longest;
     let whitened = jacobians.whitened_spectral.upper() * longest;
 
-    let sweep = |effort: &Effort| DamageCurve::sweep(target, &jacobians, effort, &radii);
-    let curve = settings.attack.as_ref().map(sweep).transpose()?;
+    let aim = settings.aim.as_ref().map(|aim| aim.values.as_slice());
+    let mut curves = Vec::with_capacity(settings.attacks.len());
+    for attack in &settings.attacks {
+        let goal = attack.goal.goal(target, aim)?;
+        curves.push(DamageCurve::sweep(target, &jacobians, attack, goal.as_ref(), &radii)?);
+    }
+    let attacks = Attacks { target, encoding: &encoding, settings, curves: &curves };
     // Of all radii alike, and only if one of them is broken.
     let mut original = None;
     let mut assessed = Vec::with_capacity(radii.len());
     for (slot, (&r, &p)) in radii.iter().zip(&estimates).enumerate() {
         let limit = p.lower_limit(settings.alpha);
+        let transferred = point.transferred.get(slot).and_then(Option::as_ref);
         assessed.push(RadiusAssessment {
             r,
             p,
@@ -135,15 +184,8 @@ pub fn assess(
             bound_sharp: bounds::sharp(p.estimate(), whitened),
             bound_paper_limit: bounds::paper(limit, sigma_min, frobenius),
             bound_sharp_limit: bounds::sharp(limit, whitened),
-            attacked: attack(
-                target,
-                &encoding,
-                settings,
-                curve.as_ref(),
-                slot,
-                (r, p),
-                &mut original,
-            )?,
+            attacked: attacks.at(slot, (r, p), transferred, &mut original)?,
+            transferred: transferred.map(|given| attacks.as_it_is(r, given)).transpose()?,
         });
     }
     Ok(Assessment {
@@ -153,41 +195,86 @@ pub fn assess(
         jacobian_spectral: jacobians.spectral,
         whitened_jacobian_spectral: jacobians.whitened_spectral,
         radii: assessed,
-        curve,
+        curve: DamageCurve::envelope(&curves),
     })
 }
 
-/// The attack at one radius: the damage curve inverted.
-fn attack(
-    target: Target<'_>,
-    encoding: &Encoding,
-    settings: &Settings,
-    curve: Option<&DamageCurve>,
-    slot: usize,
-    (r, p): (f64, Proportion),
-    original: &mut Option<f64>,
-) -> Result<Attacked, Error> {
-    let (Some(effort), Some(curve)) = (&settings.attack, curve) else {
-        return Ok(Attacked::NotAsked);
-    };
-    let Settings { draws, alpha, .. } = *settings;
-    if p.below_half(level_at_rest(alpha)) {
-        return Ok(Attacked::AtRest);
+/// All attacks on one point.
+struct Attacks<'a> {
+    target: Target<'a>,
+    encoding: &'a Encoding,
+    settings: &'a Settings,
+    /// One for each attack.
+    curves: &'a [DamageCurve],
+}
+
+impl Attacks<'_> {
+    /// The best of all attacks at one radius. `original`: the expected log-likelihood of x, which
+    /// is computed when it is first needed.
+    fn at(
+        &self,
+        slot: usize,
+        (r, p): (f64, Proportion),
+        transferred: Option<&Transferred>,
+        original: &mut Option<f64>,
+    ) -> Result<Attacked, Error> {
+        let Settings { draws, alpha, attacks, .. } = self.settings;
+        let tries = attacks.len() + usize::from(transferred.is_some());
+        if tries == 0 {
+            return Ok(Attacked::NotAsked);
+        }
+        if p.below_half(level_at_rest(*alpha)) {
+            return Ok(Attacked::AtRest);
+        }
+        let (target, alpha) = (self.target, alpha / tries as f64);
+        let mut best: Option<AttackedMargin> = None;
+        let mut consider = |found: Result<Option<AttackedMargin>, Error>, name: Option<String>| {
+            let found = match found {
+                Ok(Some(found)) => found,
+                // A perturbation that takes the model out of the range of numbers shows nothing.
+                Ok(None) | Err(Error::NotFinite(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            if best.as_ref().is_none_or(|best| found.perturbation.norm < best.perturbation.norm) {
+                let by = name.map_or(found.by.clone(), |name| format!("{name} {}", found.by));
+                best = Some(AttackedMargin { by, ..found });
+            }
+            Ok(())
+        };
+        for (attack, curve) in attacks.iter().zip(self.curves) {
+            let name = (*attack != Attack::default()).then(|| attack.to_string());
+            consider(curve.margin(target, attack, slot, r, *draws, alpha), name)?;
+        }
+        if let Some(given) = transferred {
+            let u = target.ball.between(&self.perturbed(given));
+            let candidate = Candidate { name: given.from.clone(), u, value: f64::NEG_INFINITY };
+            let found = AttackedMargin::along(target, &candidate, slot, r, *draws, alpha);
+            consider(found, Some("transferred from".to_string()))?;
+        }
+        let Some(margin) = best else { return Ok(Attacked::NotFound) };
+        let Target { model, x, noise, index, .. } = target;
+        let original = match original {
+            Some(original) => *original,
+            None => {
+                *original.insert(expected_log_likelihood(model, noise, index, self.encoding, x)?)
+            }
+        };
+        let perturbed = model.encoding(&margin.perturbation.perturbed)?;
+        let perturbed = expected_log_likelihood(model, noise, index, &perturbed, x)?;
+        Ok(Attacked::Broken(margin, relative_degradation(original, perturbed)))
     }
-    let margin = match curve.margin(target, effort, slot, r, draws, alpha) {
-        Ok(Some(margin)) => margin,
-        // A perturbation that takes the model out of the range of numbers shows nothing.
-        Ok(None) | Err(Error::NotFinite(_)) => return Ok(Attacked::NotFound),
-        Err(error) => return Err(error),
-    };
-    let Target { model, x, noise, index, .. } = target;
-    let original = match original {
-        Some(original) => *original,
-        None => *original.insert(expected_log_likelihood(model, noise, index, encoding, x)?),
-    };
-    let perturbed = model.encoding(&margin.perturbation.perturbed)?;
-    let perturbed = expected_log_likelihood(model, noise, index, &perturbed, x)?;
-    Ok(Attacked::Broken(margin, relative(original, perturbed)))
+
+    /// Draws within r under a perturbation exactly as it was found elsewhere.
+    fn as_it_is(&self, r: f64, given: &Transferred) -> Result<Proportion, Error> {
+        let encoding = self.target.model.encoding(&self.perturbed(given))?;
+        let draws = 0..self.settings.draws;
+        let found = probability::within(self.target, Purpose::Transfer, &encoding, &[r], draws)?;
+        Ok(found[0])
+    }
+
+    fn perturbed(&self, given: &Transferred) -> Vec<f32> {
+        self.target.x.iter().zip(&given.d).map(|(x, d)| x + d).collect()
+    }
 }
 
 /// Pictures of what a perturbation does.

@@ -52,6 +52,11 @@ impl<'a> Ball<'a> {
         }
     }
 
+    /// The norm that measures perturbations.
+    pub fn norm(&self) -> Norm {
+        self.norm
+    }
+
     /// Lower and upper limits of each entry.
     pub fn limits(&self) -> (&[f32], &[f32]) {
         (&self.lower, &self.upper)

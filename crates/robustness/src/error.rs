@@ -14,9 +14,18 @@ pub enum Error {
     /// A box that is not `none` or an interval.
     #[error("box {0:?}: expected none, or two numbers such as 0,1")]
     Box(String),
+    /// A targeted attack without a target.
+    #[error("{0} aims at another input, and none is given")]
+    Aim(crate::attack::goal::Kind),
     /// A norm that is not known.
     #[error("{0:?}: expected l1, l2 or linf")]
     Norm(String),
+    /// A goal of attacks that is not known.
+    #[error("attack {0:?}: expected {names}", names = crate::attack::goal::Kind::ALL.map(crate::attack::goal::Kind::name).join(", "))]
+    Goal(String),
+    /// An optimiser that is not known.
+    #[error("optimiser {0:?}: expected conditional-gradient, projected-gradient, l-bfgs-b or adam")]
+    Optimiser(String),
     /// Not one unit for each feature.
     #[error("{found} units for {features} features")]
     Units {

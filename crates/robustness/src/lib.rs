@@ -12,7 +12,8 @@
 //! | [`domain`] | which perturbations are allowed, and how long they are |
 //! | [`ball`] | the geometry that attacks move in |
 //! | [`attack`] | maximum damage, the damage curve, the attacked margin |
-//! | [`degradation`] | what an attack costs in likelihood |
+//! | [`scores`] | what perturbations do to posteriors, likelihoods and pictures |
+//! | [`trial`] | one point under attacks at given norms |
 //! | [`assess()`] | all of it for one point |
 //!
 //! The bounds of this crate are first order: *estimates*, not certificates. An
@@ -27,17 +28,18 @@ pub mod attack;
 pub mod ball;
 pub mod bounds;
 pub mod criterion;
-pub mod degradation;
 pub mod domain;
 mod error;
 pub mod jacobian;
 mod model;
 pub mod probability;
+pub mod scores;
 pub mod statistics;
 mod surrogate;
 mod target;
+pub mod trial;
 
-pub use assess::{Assessment, RadiusAssessment, Settings, assess};
+pub use assess::{Aim, Assessment, Point, RadiusAssessment, Settings, Transferred, assess};
 pub use ball::Ball;
 pub use criterion::Radius;
 pub use domain::{Domain, InputBox, Norm};

@@ -5,8 +5,8 @@ use burn::tensor::Device;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 use vaegis_network::ops::{ElementwiseAffineConfig, Initialiser, OperatorConfig};
 use vaegis_network::{NetworkBuilder, Weights};
-use vaegis_robustness::assess::{Attacked, assess};
-use vaegis_robustness::attack::Effort;
+use vaegis_robustness::assess::{Attacked, Point, assess};
+use vaegis_robustness::attack::{Attack, Effort};
 use vaegis_robustness::{Domain, InputBox, Model, Radius, Settings};
 use vaegis_vae::{Likelihood, Noise, Vae};
 
@@ -50,10 +50,14 @@ fn every_quantity_lies_within_its_error() {
         draws: 2_000,
         alpha: 0.001,
         domain: Domain::l2(InputBox::None),
-        attack: Some(Effort { steps: 3, ..Effort::default() }),
+        attacks: vec![Attack {
+            effort: Effort { steps: 3, ..Effort::default() },
+            ..Attack::default()
+        }],
+        aim: None,
     };
     let x = vec![0.1; FEATURES];
-    let found = assess(&model, &Noise::new(1), 0, &x, &settings).unwrap();
+    let found = assess(&model, &Noise::new(1), Point::new(0, &x), &settings).unwrap();
 
     let frobenius = (0..FEATURES).map(|i| gain(i).powi(2)).sum::<f64>().sqrt();
     for (norm, exact) in [

@@ -1,110 +1,15 @@
 //! With a linear encoder, a constant sigma and a decoder that is an isometry times a
 //! factor, every quantity has a closed form: the program must agree with it.
 
-use burn::tensor::Device;
+mod linear;
+
+use linear::{FEATURES, LATENT, Linear};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
-use vaegis_network::ops::{Initialiser, LinearConfig, OperatorConfig};
-use vaegis_network::{Network, NetworkBuilder, Weights};
-use vaegis_robustness::assess::{Attacked, assess};
-use vaegis_robustness::attack::Effort;
-use vaegis_robustness::statistics::{GeneralisedChiSquare, normal_quantile};
+use vaegis_robustness::assess::{Attacked, Point, assess};
+use vaegis_robustness::attack::Attack;
+use vaegis_robustness::statistics::normal_quantile;
 use vaegis_robustness::{Domain, InputBox, Model, Radius, Settings};
-use vaegis_vae::{Likelihood, Noise, Vae};
-
-const FEATURES: usize = 12;
-const LATENT: usize = 3;
-
-/// `mu = x A`, `sigma` constant, `g(z) = scale * z` in the first coordinates.
-struct Linear {
-    a: Vec<f32>, // [FEATURES, LATENT]
-    sigma: f32,
-    scale: f32,
-}
-
-impl Linear {
-    fn new(salt: u32) -> Self {
-        let entry =
-            |k: usize| ((k as u32 * 2_654_435_761 + salt * 40_503) % 1_000) as f32 / 500.0 - 1.0;
-        Self { a: (0..FEATURES * LATENT).map(entry).collect(), sigma: 0.4, scale: 1.7 }
-    }
-
-    fn vae(&self) -> Vae {
-        let linear = |inputs, outputs| OperatorConfig::Linear(LinearConfig { inputs, outputs });
-        let mut encoder = NetworkBuilder::new(vec![FEATURES]);
-        let mean = encoder.push(linear(FEATURES, LATENT), &[0]);
-        let spread = encoder.push(linear(FEATURES, LATENT), &[0]);
-        let encoder = build(encoder, &[mean, spread]);
-        let mut decoder = NetworkBuilder::new(vec![LATENT]);
-        let output = decoder.push(linear(LATENT, FEATURES), &[0]);
-        let decoder = build(decoder, &[output]);
-        let mut weights = Weights::default();
-        weights.insert("encoder.0.weight", vec![FEATURES, LATENT], self.a.clone());
-        weights.insert("encoder.0.bias", vec![LATENT], vec![0.1; LATENT]);
-        weights.insert("encoder.1.weight", vec![FEATURES, LATENT], vec![0.0; FEATURES * LATENT]);
-        weights.insert("encoder.1.bias", vec![LATENT], vec![2.0 * self.sigma.ln(); LATENT]);
-        let embed = |k: usize| if k / FEATURES == k % FEATURES { self.scale } else { 0.0 };
-        weights.insert(
-            "decoder.0.weight",
-            vec![LATENT, FEATURES],
-            (0..LATENT * FEATURES).map(embed).collect(),
-        );
-        weights.insert("decoder.0.bias", vec![FEATURES], vec![0.2; FEATURES]);
-        let vae = Vae::new(encoder, decoder, Likelihood::Gaussian { sigma: 0.5 }).unwrap();
-        vae.with_weights(&weights, "closed form".as_ref()).unwrap()
-    }
-
-    /// `|A'|_2` and `|A|_F` by power iteration in f64, long enough to be exact.
-    fn norms(&self) -> (f64, f64) {
-        let a = |i: usize, j: usize| f64::from(self.a[i * LATENT + j]);
-        let mut v = [1.0; LATENT];
-        let mut square = 0.0;
-        for _ in 0..5_000 {
-            let image: Vec<f64> =
-                (0..FEATURES).map(|i| (0..LATENT).map(|j| a(i, j) * v[j]).sum()).collect();
-            let back: Vec<f64> =
-                (0..LATENT).map(|j| (0..FEATURES).map(|i| a(i, j) * image[i]).sum()).collect();
-            square = back.iter().map(|b| b * b).sum::<f64>().sqrt();
-            for j in 0..LATENT {
-                v[j] = back[j] / square;
-            }
-        }
-        let frobenius = self.a.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-        (square.sqrt(), frobenius)
-    }
-
-    /// `P(|Delta(x)| <= r)`: a chi-square probability.
-    fn p(&self, r: f64) -> f64 {
-        let unit = f64::from(self.scale * self.sigma);
-        ChiSquared::new(LATENT as f64).unwrap().cdf((r / unit).powi(2))
-    }
-
-    /// `P(|Delta(x, d)| <= r)` for a perturbation of norm d in the worst direction:
-    /// a non-central chi-square probability.
-    fn p_perturbed(&self, r: f64, d: f64) -> f64 {
-        let unit = f64::from(self.scale * self.sigma);
-        let mut shift = vec![0.0; LATENT];
-        shift[0] = self.norms().0 * d / f64::from(self.sigma);
-        GeneralisedChiSquare::new(vec![1.0; LATENT], shift).unwrap().cdf((r / unit).powi(2))
-    }
-
-    /// The norm d at which that probability is `p`; the margin at `p = 1/2`.
-    fn reach(&self, r: f64, p: f64) -> f64 {
-        let (mut low, mut high) = (0.0, 100.0);
-        for _ in 0..60 {
-            let middle = 0.5 * (low + high);
-            if self.p_perturbed(r, middle) > p { low = middle } else { high = middle }
-        }
-        low
-    }
-
-    fn margin(&self, r: f64) -> f64 {
-        self.reach(r, 0.5)
-    }
-}
-
-fn build(builder: NetworkBuilder, outputs: &[usize]) -> Network {
-    builder.finish(outputs, &mut Initialiser::new(0), &Device::flex()).unwrap()
-}
+use vaegis_vae::Noise;
 
 fn settings(radii: &[f64], attack: bool) -> Settings {
     Settings {
@@ -112,7 +17,8 @@ fn settings(radii: &[f64], attack: bool) -> Settings {
         draws: 10_000,
         alpha: 0.001,
         domain: Domain::l2(InputBox::None),
-        attack: attack.then(Effort::default),
+        attacks: attack.then(Attack::default).into_iter().collect(),
+        aim: None,
     }
 }
 
@@ -128,7 +34,8 @@ fn deterministic_quantities_are_exact() {
         let linear = Linear::new(salt);
         let model = Model::new(&linear.vae());
         let x = vec![0.3; FEATURES];
-        let found = assess(&model, &Noise::new(1), 5, &x, &settings(&RADII, false)).unwrap();
+        let found =
+            assess(&model, &Noise::new(1), Point::new(5, &x), &settings(&RADII, false)).unwrap();
         let (spectral, frobenius) = linear.norms();
         let sigma = f64::from(linear.sigma);
         close(found.sigma_min, sigma, 1e-5, "sigma_min");
@@ -171,7 +78,8 @@ fn intervals_cover_as_often_as_they_claim() {
     let settings = Settings { draws: 400, alpha, ..settings(&RADII, false) };
     let mut misses = [[0u32; 2]; RADII.len()];
     for seed in 0..seeds {
-        let found = assess(&model, &Noise::new(seed), 3, &[0.0; FEATURES], &settings).unwrap();
+        let found =
+            assess(&model, &Noise::new(seed), Point::new(3, &[0.0; FEATURES]), &settings).unwrap();
         for (slot, (found, r)) in found.radii.iter().zip(RADII).enumerate() {
             let exact = linear.p(r);
             let (low, high) = found.p.interval(alpha);
@@ -198,7 +106,7 @@ fn attacked_margins_are_as_tight_as_their_verdict_allows() {
         let model = Model::new(&linear.vae());
         let x = vec![0.1; FEATURES];
         let settings = Settings { domain: Domain::l2(bounds), ..settings(&RADII, true) };
-        let found = assess(&model, &Noise::new(2), 9, &x, &settings).unwrap();
+        let found = assess(&model, &Noise::new(2), Point::new(9, &x), &settings).unwrap();
         for (found, r) in found.radii.iter().zip(RADII) {
             let truth = linear.margin(r);
             let Attacked::Broken(margin, degradation) = &found.attacked else {
@@ -225,7 +133,8 @@ fn a_point_that_is_not_robust_at_rest_has_margin_zero() {
     let linear = Linear::new(0);
     let model = Model::new(&linear.vae());
     let found =
-        assess(&model, &Noise::new(2), 9, &[0.0; FEATURES], &settings(&[0.5], true)).unwrap();
+        assess(&model, &Noise::new(2), Point::new(9, &[0.0; FEATURES]), &settings(&[0.5], true))
+            .unwrap();
     assert!(linear.p(0.5) < 0.4);
     assert!(matches!(found.radii[0].attacked, Attacked::AtRest));
     assert_eq!(found.radii[0].bound_sharp, 0.0);
@@ -237,7 +146,7 @@ fn a_radius_beyond_reach_is_not_found_and_not_an_error() {
     let model = Model::new(&linear.vae());
     let bounds = InputBox::Interval { low: -0.01, high: 0.01 };
     let settings = Settings { domain: Domain::l2(bounds), ..settings(&[3.0], true) };
-    let found = assess(&model, &Noise::new(2), 9, &[0.0; FEATURES], &settings).unwrap();
+    let found = assess(&model, &Noise::new(2), Point::new(9, &[0.0; FEATURES]), &settings).unwrap();
     assert!(matches!(found.radii[0].attacked, Attacked::NotFound));
 }
 
@@ -247,12 +156,13 @@ fn nan_is_never_robust() {
     let model = Model::new(&linear.vae());
     let mut x = vec![0.0; FEATURES];
     x[3] = f32::NAN;
-    assert!(assess(&model, &Noise::new(1), 0, &x, &settings(&[3.0], true)).is_err());
+    assert!(assess(&model, &Noise::new(1), Point::new(0, &x), &settings(&[3.0], true)).is_err());
     // Weights so large that reconstructions overflow.
     let huge = Linear { scale: 1e38, ..Linear::new(0) };
     let model = Model::new(&huge.vae());
     let error =
-        assess(&model, &Noise::new(1), 0, &[1.0; FEATURES], &settings(&[3.0], true)).unwrap_err();
+        assess(&model, &Noise::new(1), Point::new(0, &[1.0; FEATURES]), &settings(&[3.0], true))
+            .unwrap_err();
     assert!(error.to_string().contains("finite"), "{error}");
 }
 
@@ -268,7 +178,8 @@ fn points_near_one_half_at_rest_are_broken_or_at_rest() {
         for seed in 0..10 {
             let settings = Settings { draws: 4_000, ..settings(&[radius(p)], true) };
             let found =
-                assess(&model, &Noise::new(seed), seed, &[0.2; FEATURES], &settings).unwrap();
+                assess(&model, &Noise::new(seed), Point::new(seed, &[0.2; FEATURES]), &settings)
+                    .unwrap();
             match &found.radii[0].attacked {
                 Attacked::AtRest => assert!(p < 0.5),
                 Attacked::Broken(margin, _) => {

@@ -32,6 +32,8 @@ pub enum Purpose {
     Scores,
     /// Probing Jacobians that are too big to form.
     Probes,
+    /// Judging perturbations that were found on another model.
+    Transfer,
 }
 
 /// The source of all noise of a run.

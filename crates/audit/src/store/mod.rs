@@ -57,7 +57,7 @@ pub use folder::AuditFolder;
 pub use tensors::Tensor;
 pub use writer::AuditWriter;
 
-use crate::schema::{CurveRow, PointRow};
+use crate::schema::{AttackRow, CurveRow, PointRow};
 
 /// A group of finished points, stored as one.
 ///
@@ -71,6 +71,16 @@ pub struct Part {
     pub curves: Vec<CurveRow>,
     /// Smallest breaking perturbations of these points, at most one per point and radius.
     pub perturbations: Vec<Perturbation>,
+}
+
+/// Writes the results of attacks at given norms into a folder.
+pub(crate) fn write_attacks(
+    folder: &std::path::Path,
+    rows: &[AttackRow],
+    perturbations: &[Perturbation],
+) -> Result<(), Error> {
+    tables::write(&folder.join("attacks.parquet"), |write| write(rows))?;
+    tensors::write_perturbations(&folder.join("perturbations.safetensors"), perturbations)
 }
 
 /// A perturbation `d` that was found for one point and radius.

@@ -31,6 +31,7 @@ pub(crate) fn row(index: i64, radius: &str) -> PointRow {
         bound_paper_limit: Some(0.02),
         bound_sharp_limit: Some(0.05),
         attacked: Some(index as f64),
+        transferred_p: None,
         attacked_p: Some(0.49),
         attacked_p_value: Some(1e-4),
         attacked_crossing: Some(1.2),

@@ -20,7 +20,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use super::{Error, disk, manifest};
-use crate::schema::{CurveRow, PointRow, SCHEMA_VERSION, Status};
+use crate::schema::{AttackRow, CurveRow, PointRow, SCHEMA_VERSION, Status};
 
 /// Key of the schema version in the metadata of a Parquet file.
 const VERSION_KEY: &str = "vaegis.schema_version";
@@ -62,7 +62,14 @@ columns!(PointRow:
     sigma_min, sigma_mean, jacobian_frobenius, jacobian_spectral, whitened_jacobian_spectral,
     jacobian_error,
     bound_paper, bound_sharp, bound_paper_limit, bound_sharp_limit,
-    attacked, attacked_p, attacked_p_value, attacked_crossing, attacked_by, degradation, status, message, seconds,
+    attacked, attacked_p, attacked_p_value, attacked_crossing, attacked_by, degradation, transferred_p, status, message, seconds,
+);
+
+columns!(AttackRow:
+    model, index, label, attack, optimiser, start, norm, r#box, size, length, value, value_at_rest,
+    damage, damage_at_rest, r, p, p_low, p_high, kl, symmetric_kl, degradation, psnr, ssim, ms_ssim,
+    aim_size, aim_distance, aim_distance_at_rest,
+    aim_distance_of_target, auddc, status, message, seconds,
 );
 
 columns!(CurveRow: model, index, radius, r, perturbation_norm, damage, p);

@@ -1,12 +1,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use vaegis_audit::schema::Summary;
-use vaegis_audit::{AuditConfig, Execution, Subject, audit, fingerprint, finish};
+use vaegis_audit::store::AuditFolder;
+use vaegis_audit::{AuditConfig, Execution, Subject, Transfer, audit, fingerprint, finish};
 use vaegis_data::{Dataset, Selection};
-use vaegis_robustness::attack::Effort;
-use vaegis_robustness::{Domain, InputBox, Settings};
+use vaegis_robustness::attack::Attack;
+use vaegis_robustness::{Aim, Settings};
 use vaegis_vae::Vae;
 
 use super::{report, use_threads};
@@ -29,13 +30,13 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
     for remark in &remarks {
         output::note(&format!("import: {remark}"));
     }
-    let bounds = options.bounds.unwrap_or_else(|| natural_box(&dataset));
     let settings = Settings {
         radii: options.r.clone(),
         draws: options.draws,
         alpha: options.alpha,
-        domain: Domain::l2(bounds),
-        attack: (!options.no_attack).then(Effort::default),
+        domain: options.domain.domain(&dataset)?,
+        attacks: attacks(options),
+        aim: options.target.map(|row| aim(&dataset, row)).transpose()?,
     };
     let name = options.name.clone().unwrap_or_else(|| options.model.name());
     let selection = match &options.points {
@@ -51,9 +52,14 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
         data_hash: dataset.fingerprint(),
         points: selection.to_string(),
         seed: options.seed,
+        transfer: None,
         settings,
     };
-    let subject = Subject { vae: &vae, dataset: &dataset, points: &points };
+    let source = options.transfer_from.as_ref().map(AuditFolder::open).transpose()?;
+    let transfer = source.as_ref().map(|source| Transfer::of(source, &config)).transpose()?;
+    let config = AuditConfig { transfer, ..config };
+    let subject =
+        Subject { vae: &vae, dataset: &dataset, points: &points, transfer_from: source.as_ref() };
     let execution = execution(&options.machine, options.retry_failed);
     let Some(summary) = audit_into(&options.out, subject, &config, execution)? else {
         return Ok(ExitCode::from(1));
@@ -71,6 +77,21 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
     }
     output::note(&format!("report: {}", page.display()));
     Ok(if summary.failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The attacks that were asked for: none of its own for a transfer, unless they are named.
+fn attacks(options: &AuditOptions) -> Vec<Attack> {
+    if options.no_attack || (options.transfer_from.is_some() && options.attack.is_empty()) {
+        return vec![];
+    }
+    if options.attack.is_empty() { vec![Attack::default()] } else { options.attack.clone() }
+}
+
+/// The row that targeted attacks aim at.
+pub(crate) fn aim(dataset: &Dataset, row: usize) -> anyhow::Result<Aim> {
+    let rows = dataset.len();
+    ensure!(row < rows, "--target {row}: {} has {rows} rows", dataset.name());
+    Ok(Aim { row: row as u64, values: dataset.row(row) })
 }
 
 /// How to run on this machine.
@@ -110,14 +131,6 @@ pub(crate) fn audit_into(
     Ok(Some(finish(&outcome.writer, subject, config)?))
 }
 
-/// The range of the data's format, if it has one.
-pub(crate) fn natural_box(dataset: &Dataset) -> InputBox {
-    match dataset.value_range() {
-        Some((low, high)) => InputBox::Interval { low, high },
-        None => InputBox::None,
-    }
-}
-
 /// Architecture, likelihood, and what the model was trained for, if that is known.
 pub(crate) fn describe(folder: Option<&Path>, vae: &Vae) -> String {
     let objective = || -> anyhow::Result<String> {
@@ -135,7 +148,7 @@ pub(crate) fn describe(folder: Option<&Path>, vae: &Vae) -> String {
 }
 
 /// Whether a value of the data lies outside [0, 1], where pixels live.
-fn is_beyond_unit_interval(dataset: &Dataset) -> bool {
+pub(crate) fn is_beyond_unit_interval(dataset: &Dataset) -> bool {
     let beyond = |value: &f32| !(0.0..=1.0).contains(value);
     dataset.value_range() != Some((0.0, 1.0))
         && (0..dataset.len()).any(|row| dataset.row(row).iter().any(beyond))

@@ -7,14 +7,15 @@ use vaegis_audit::schema::Summary;
 use vaegis_audit::{AuditConfig, Subject, fingerprint};
 use vaegis_data::Dataset;
 use vaegis_network::ops::Function;
-use vaegis_robustness::attack::Effort;
+use vaegis_robustness::attack::Attack;
 use vaegis_robustness::{Domain, Radius, Settings};
 use vaegis_vae::{Architecture, Likelihood, Objective, TrainConfig, Vae, VaeConfig};
 
-use super::audit::{audit_into, describe, execution, natural_box};
+use super::audit::{audit_into, describe, execution};
 use super::train::train_into;
 use super::{report, use_threads};
 use crate::arguments::DemoOptions;
+use crate::domain::natural_box;
 use crate::output;
 
 /// The two strengths that the demo compares.
@@ -44,16 +45,19 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
             data_hash: dataset.fingerprint(),
             points: options.points.to_string(),
             seed: 0,
+            transfer: None,
             settings: Settings {
                 radii: RADII.map(Radius::Absolute).to_vec(),
                 draws: 10_000,
                 alpha: 0.001,
                 domain: Domain::l2(natural_box(&dataset)),
-                attack: Some(Effort::default()),
+                attacks: vec![Attack::default()],
+                aim: None,
             },
         };
         let out = options.out.join("audits").join(&name);
-        let subject = Subject { vae: &vae, dataset: &dataset, points: &points };
+        let subject =
+            Subject { vae: &vae, dataset: &dataset, points: &points, transfer_from: None };
         let Some(summary) = audit_into(&out, subject, &config, execution(&options.machine, false))?
         else {
             return Ok(ExitCode::from(1));

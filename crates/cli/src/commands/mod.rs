@@ -1,3 +1,4 @@
+pub(crate) mod attack;
 pub(crate) mod audit;
 pub(crate) mod demo;
 pub(crate) mod describe;

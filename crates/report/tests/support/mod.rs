@@ -116,6 +116,7 @@ impl Recipe {
             bound_paper_limit: ok(sharp * 0.35 * (0.1 * random(6)).exp()),
             bound_sharp_limit: ok(sharp),
             attacked: attack(attacked),
+            transferred_p: None,
             attacked_p: attack(0.49),
             attacked_p_value: attack(1e-4),
             attacked_crossing: attack(1.0),

@@ -2,10 +2,11 @@
 
 use vaegis_vae::Purpose;
 
-use super::Effort;
-use super::goal::{MaximumDamage, Statistic};
-use super::objective::PointObjective;
-use super::optimiser::{Candidate, ascend};
+use super::Attack;
+use super::climb::Climb;
+use super::goal::Goal;
+use super::objective::{Objective, PointObjective};
+use super::optimiser::Candidate;
 use super::starts::starts;
 use crate::criterion::median;
 use crate::jacobian::Jacobians;
@@ -23,12 +24,6 @@ const BROKEN: f64 = 0.35;
 
 /// Candidates kept of each norm: refinements start from them.
 const KEPT: usize = 3;
-
-/// Steps of the encoder alone between two evaluations of the decoder.
-pub(super) const INNER_STEPS: usize = 2;
-
-/// Perturbations of a larger cosine count as the same.
-const ALIKE: f64 = 0.95;
 
 /// The search ends this many times beyond where a linear model would break.
 const SEARCH_RANGE: f64 = 32.0;
@@ -65,7 +60,8 @@ impl DamageCurve {
     pub fn sweep(
         target: Target<'_>,
         jacobians: &Jacobians,
-        effort: &Effort,
+        attack: &Attack,
+        goal: &dyn Goal,
         radii: &[f64],
     ) -> Result<Self, Error> {
         let origin = judge(target, radii, vec![still(target)])?;
@@ -73,34 +69,18 @@ impl DamageCurve {
         // |Delta|^2 = noise^2 + (slope c)^2 to first order.
         let linear =
             |r: f64| (r * r - origin.median * origin.median).max(0.01 * r * r).sqrt() / slope;
-        let norms = norms(radii, linear, target.ball.reach(), effort.growth);
+        let norms = norms(radii, linear, target.ball.reach(), attack.effort.growth);
 
-        let goal =
-            MaximumDamage { statistic: Statistic::Expected, reference: target.reference.clone() };
-        let starts: Vec<Candidate> = starts(target, &jacobians.directions, effort)
-            .into_iter()
-            .map(|start| Candidate {
-                name: start.name,
-                u: start.direction,
-                value: f64::NEG_INFINITY,
-            })
-            .collect();
+        let objectives = |first, draws| -> Box<dyn Objective> {
+            Box::new(PointObjective::new(target, goal, first, draws))
+        };
+        let starts = starts(target, &jacobians.directions, &attack.effort);
+        let mut climb = Climb::new(target.ball, attack, &objectives, starts);
         let mut curve = Self { points: vec![origin], draws_used: 0 };
-        let mut survivors: Vec<Candidate> = vec![];
         for norm in norms {
-            let mut climb = Climb {
-                target,
-                goal: &goal,
-                norm,
-                draws: effort.draws,
-                used: &mut curve.draws_used,
-            };
-            let point = climb
-                .screen(&mut survivors, &starts, effort.survivors)
-                .and_then(|()| climb.ascend(&mut survivors, effort.steps))
-                .and_then(|()| {
-                    judge(target, radii, survivors.iter().take(KEPT).cloned().collect())
-                });
+            let point = climb.to(norm, 1).and_then(|survivors| {
+                judge(target, radii, survivors.iter().take(KEPT).cloned().collect())
+            });
             let point = match point {
                 Ok(point) => point,
                 // Out here the model leaves the range of numbers: the search ends.
@@ -113,66 +93,24 @@ impl DamageCurve {
                 break;
             }
         }
+        curve.draws_used = climb.draws_used();
         Ok(curve)
     }
-}
 
-/// The ascents at one norm.
-struct Climb<'a> {
-    target: Target<'a>,
-    goal: &'a MaximumDamage,
-    norm: f64,
-    draws: usize,
-    /// Draws of the attack's noise that were used up.
-    used: &'a mut u64,
-}
-
-impl Climb<'_> {
-    /// Lets all starts compete with those that survived so far: what is best at one norm need
-    /// not be at the next. The best `count` that differ survive.
-    fn screen(
-        &mut self,
-        survivors: &mut Vec<Candidate>,
-        starts: &[Candidate],
-        count: usize,
-    ) -> Result<(), Error> {
-        let ball = self.target.ball;
-        survivors.extend(
-            starts
-                .iter()
-                .map(|start| Candidate { u: ball.corner(&start.u, self.norm), ..start.clone() }),
-        );
-        self.ascend(survivors, 1)?;
-        let mut kept: Vec<Candidate> = vec![];
-        for candidate in survivors.drain(..) {
-            let alike = |other: &Candidate| cosine(&other.u, &candidate.u) > ALIKE;
-            if kept.len() < count.max(1) && !kept.iter().any(alike) {
-                kept.push(candidate);
+    /// The strongest of several sweeps over the same norms, at each norm.
+    pub fn envelope(curves: &[Self]) -> Option<Self> {
+        let mut envelope = curves.first()?.clone();
+        for curve in &curves[1..] {
+            for (position, point) in curve.points.iter().enumerate() {
+                match envelope.points.get_mut(position) {
+                    Some(strongest) if strongest.median >= point.median => {}
+                    Some(strongest) => strongest.clone_from(point),
+                    None => envelope.points.push(point.clone()),
+                }
             }
         }
-        *survivors = kept;
-        Ok(())
+        Some(envelope)
     }
-
-    /// Ascends with fresh noise; the strongest candidate comes first.
-    fn ascend(&mut self, candidates: &mut [Candidate], steps: usize) -> Result<(), Error> {
-        let ball = self.target.ball;
-        for candidate in candidates.iter_mut() {
-            candidate.u = ball.along(&candidate.u, self.norm);
-        }
-        let mut objective = PointObjective::new(self.target, self.goal, *self.used, self.draws);
-        *self.used += self.draws as u64;
-        ascend(ball, &mut objective, candidates, self.norm, steps, INNER_STEPS)?;
-        candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
-        Ok(())
-    }
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let product = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
-    };
-    product(a, b) / (product(a, a) * product(b, b)).sqrt()
 }
 
 /// The largest damage per unit of length, to first order; for norms other than l2 a lower

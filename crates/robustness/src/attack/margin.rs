@@ -1,41 +1,13 @@
 //! The attacked margin: the curve inverted at one radius, refined, and re-judged.
 
-use std::cell::Cell;
-
-use super::Effort;
-use super::curve::{CurvePoint, DamageCurve, INNER_STEPS, JUDGING_DRAWS, judging_damages};
-use super::goal::{Goal, MaximumDamage, Statistic};
-use super::objective::PointObjective;
-use super::optimiser::{Candidate, ascend};
+use super::Attack;
+use super::curve::{CurvePoint, DamageCurve};
+use super::optimiser::Candidate;
 use super::ray::Ray;
+use super::search::Search;
 use super::verdict::{Expectation, Verdict};
 use crate::ball::Perturbation;
 use crate::{Error, Target};
-
-/// Draws that search along a direction: in a wide range of norms, and in a narrow one.
-const RAY_DRAWS: [usize; 2] = [384, 1152];
-
-/// Those ranges, relative to their middles.
-const RAY_SPANS: [f64; 2] = [0.4, 0.25];
-
-/// How often a ray is sampled anew around the end of what it could say.
-const RECENTRINGS: usize = 16;
-
-/// The smallest norm that is looked at, relative to where the sweep found a break.
-const LEAST_NORM: f64 = 0.003;
-
-/// Numbers of draws for the searches along directions at one radius.
-const RAY_BLOCK: u64 = 1 << 32;
-
-/// Numbers of draws for the gradients at one radius.
-const GRADIENT_BLOCK: u64 = 1 << 24;
-
-/// Draws per gradient of the two rounds of ascent at a radius, in units of the sweep's.
-const ROUND_DRAWS: [usize; 2] = [2, 16];
-
-/// Draws and steps of an ascent on a [`Landscape`](super::goal::Landscape): both cost little.
-const LANDSCAPE_DRAWS: usize = 4096;
-const LANDSCAPE_STEPS: usize = 3;
 
 /// Share of its norm that a perturbation may be lengthened by so that fewer draws decide on it.
 const LENGTHENING: f64 = 0.005;
@@ -85,9 +57,9 @@ pub(crate) fn level_at_rest(alpha: f64) -> f64 {
 
 impl DamageCurve {
     /// The attacked margin at `radii[slot]`: inverts the curve, refines the perturbation
-    /// for this very radius, and has it judged on fresh draws, of which no verdict decodes
-    /// more than `draws`, with a probability below `alpha` of calling a robust perturbation
-    /// a break.
+    /// for this very radius if the attack increases damages, and has it judged on fresh draws, of
+    /// which no verdict decodes more than `draws`, with a probability below `alpha` of calling a
+    /// robust perturbation a break.
     ///
     /// `None` if no perturbation within the search range was shown to break
     /// r-robustness.
@@ -97,7 +69,7 @@ impl DamageCurve {
     pub fn margin(
         &self,
         target: Target<'_>,
-        effort: &Effort,
+        attack: &Attack,
         slot: usize,
         r: f64,
         draws: u64,
@@ -106,37 +78,17 @@ impl DamageCurve {
         let breaks = |point: &CurvePoint| point.within[slot] <= 0.5;
         // The input itself has no direction to refine: the first norm above 0 counts.
         let Some(position) = self.points.iter().skip(1).position(breaks) else { return Ok(None) };
-        let first = JUDGING_DRAWS as u64 + slot as u64 * RAY_BLOCK;
-        let least = LEAST_NORM * self.points[position + 1].norm;
-        let search = Search { target, effort, slot, r, least, next_draw: Cell::new(first) };
-        let (mut ray, best) =
-            search.refine(self, &self.points[position], &self.points[position + 1])?;
-        let judge = Judge { target, r, draws };
-
-        let mut norm = search.least;
-        // By how much verdicts contradict what the ray says of p.
-        let mut correction = 0.0;
-        for (attempt, share) in REFINED.into_iter().enumerate() {
-            let level = alpha * share;
-            let crossing = ray.norm_of(r, 0.5).max(norm);
-            let distance = judge.clear_distance(&ray, crossing, level);
-            let aimed = ray.norm_of(r, 0.5 - distance - correction);
-            if ray.ends_at(aimed) {
-                // What verdicts said of this ray says nothing of another.
-                correction = 0.0;
-                (ray, norm) = search.seek(ray, &best, 0.5 - distance, 0)?;
-            } else {
-                norm = aimed.max(norm);
-            }
-            let u = ray.at(target, norm);
-            let margin = judge.judge(&u, &ray, norm, level, attempt, &best.name)?;
-            if margin.verdict.p_value <= level {
-                return Ok(Some(margin));
-            }
-            let missed = margin.verdict.p - ray.within(r, norm);
-            correction = f64::max(correction + 0.25 * distance, missed);
-            // Where the ray says no more, it says so by not moving.
-            norm *= 1.002;
+        let (inner, outer) = (&self.points[position], &self.points[position + 1]);
+        let search = Search::new(target, slot, r, outer.norm);
+        let (ray, best) = if attack.goal.is_damage() {
+            search.refine(attack, self.draws_used, inner, outer)?
+        } else {
+            let best = &outer.candidates[0];
+            (search.along(best, outer.norm)?, best.clone())
+        };
+        let judge = Judge { target, r, draws, first: 0 };
+        if let Some(margin) = judge.shortest(&search, ray, &best, alpha)? {
+            return Ok(Some(margin));
         }
         for (attempt, share) in (REFINED.len()..).zip(FALLBACKS) {
             let clear = |point: &&CurvePoint| point.within[slot] <= share;
@@ -154,12 +106,41 @@ impl DamageCurve {
     }
 }
 
+impl AttackedMargin {
+    /// The margin along one given perturbation: what it is worth on this model when it is
+    /// lengthened or shortened, with a probability below `alpha` of calling a robust perturbation
+    /// a break.
+    ///
+    /// # Errors
+    /// If a damage is not finite.
+    pub fn along(
+        target: Target<'_>,
+        perturbation: &Candidate,
+        slot: usize,
+        r: f64,
+        draws: u64,
+        alpha: f64,
+    ) -> Result<Option<Self>, Error> {
+        let norm = target.ball.length(&perturbation.u);
+        if norm == 0.0 {
+            return Ok(None);
+        }
+        let search = Search::new(target, slot, r, norm);
+        let ray = search.along(perturbation, norm)?;
+        // Under the same seed, the first blocks chose the perturbation where it was found.
+        let judge = Judge { target, r, draws, first: (REFINED.len() + FALLBACKS.len()) as u64 };
+        judge.shortest(&search, ray, perturbation, alpha)
+    }
+}
+
 /// What verdicts at one radius have in common.
 struct Judge<'a> {
     target: Target<'a>,
     r: f64,
     /// Most draws of a verdict.
     draws: u64,
+    /// Number of the first block of draws.
+    first: u64,
 }
 
 impl Judge<'_> {
@@ -177,6 +158,43 @@ impl Judge<'_> {
         least.max(LENGTHENING * slope / 0.1)
     }
 
+    /// The shortest perturbation along a ray that a verdict calls a break.
+    fn shortest(
+        &self,
+        search: &Search<'_>,
+        mut ray: Ray,
+        best: &Candidate,
+        alpha: f64,
+    ) -> Result<Option<AttackedMargin>, Error> {
+        let Self { target, r, .. } = *self;
+        let mut norm = search.least;
+        // By how much verdicts contradict what the ray says of p.
+        let mut correction = 0.0;
+        for (attempt, share) in REFINED.into_iter().enumerate() {
+            let level = alpha * share;
+            let crossing = ray.norm_of(r, 0.5).max(norm);
+            let distance = self.clear_distance(&ray, crossing, level);
+            let aimed = ray.norm_of(r, 0.5 - distance - correction);
+            if ray.ends_at(aimed) {
+                // What verdicts said of this ray says nothing of another.
+                correction = 0.0;
+                (ray, norm) = search.seek(ray, best, 0.5 - distance, 0)?;
+            } else {
+                norm = aimed.max(norm);
+            }
+            let u = ray.at(target, norm);
+            let margin = self.judge(&u, &ray, norm, level, attempt, &best.name)?;
+            if margin.verdict.p_value <= level {
+                return Ok(Some(margin));
+            }
+            let missed = margin.verdict.p - ray.within(r, norm);
+            correction = f64::max(correction + 0.25 * distance, missed);
+            // Where the ray says no more, it says so by not moving.
+            norm *= 1.002;
+        }
+        Ok(None)
+    }
+
     /// Judges exactly what is stored of u, with what `ray` knows at `norm`.
     fn judge(
         &self,
@@ -190,110 +208,10 @@ impl Judge<'_> {
         let perturbation = self.target.ball.store(u);
         let encoding = self.target.model.encoding(&perturbation.perturbed)?;
         let expectation = self.expectation(ray, norm);
-        let first = attempt as u64 * VERDICT_BLOCK;
+        let first = (self.first + attempt as u64) * VERDICT_BLOCK;
         let verdict = expectation.judge(self.target, &encoding, self.draws, level, first)?;
         let crossing = ray.norm_of(self.r, 0.5);
         let crossing = (!ray.ends_at(crossing)).then_some(crossing);
         Ok(AttackedMargin { perturbation, verdict, crossing, by: name.to_string() })
     }
-}
-
-/// The search for the smallest perturbation at one radius.
-struct Search<'a> {
-    target: Target<'a>,
-    effort: &'a Effort,
-    slot: usize,
-    r: f64,
-    /// No norm below this is looked at: where a point is broken nearly at rest, searches would
-    /// shrink for ever.
-    least: f64,
-    /// Number of the first draw of the next search along a direction.
-    next_draw: Cell<u64>,
-}
-
-impl Search<'_> {
-    /// Alternates ascent at the current norm, on the share of draws beyond r, with a
-    /// search for the norm along the best direction.
-    fn refine(
-        &self,
-        curve: &DamageCurve,
-        inner: &CurvePoint,
-        outer: &CurvePoint,
-    ) -> Result<(Ray, Candidate), Error> {
-        let Self { target, effort, slot, r, .. } = *self;
-        // The inner point may itself be close to breaking, or the input at rest.
-        let (above, below) = (inner.within[slot] - 0.5, 0.5 - outer.within[slot]);
-        let share = (above / (above + below).max(1e-9)).clamp(0.2, 1.0);
-        let mut norm = inner.norm + (outer.norm - inner.norm) * share;
-        let mut candidates = outer.candidates.clone();
-        if inner.norm > 0.0 {
-            candidates.truncate(2);
-            candidates.extend(inner.candidates.first().cloned());
-        }
-        // The scale on which damages vary about their median decides how far a draw may
-        // be from r and still count for the gradient.
-        let damages = judging_damages(target, &candidates[0].u)?;
-        let width = (0.5 * deviation(&damages)).max(1e-3 * r);
-        let goal = MaximumDamage {
-            statistic: Statistic::Exceedance { r, width },
-            reference: target.reference.clone(),
-        };
-        let mut first = curve.draws_used + slot as u64 * GRADIENT_BLOCK;
-        let mut ray: Option<Ray> = None;
-        for (round, share) in ROUND_DRAWS.into_iter().enumerate() {
-            for candidate in &mut candidates {
-                candidate.u = target.ball.along(&candidate.u, norm);
-            }
-            let landscape = ray.as_ref().and_then(|ray| ray.landscape(target, r, width));
-            let (goal, draws, steps): (&dyn Goal, _, _) = match &landscape {
-                Some(landscape) => (landscape, LANDSCAPE_DRAWS, LANDSCAPE_STEPS),
-                None => (&goal, effort.draws * share, effort.steps),
-            };
-            let mut objective = PointObjective::new(target, goal, first, draws);
-            first += draws as u64;
-            ascend(target.ball, &mut objective, &mut candidates, norm, steps, INNER_STEPS)?;
-            candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
-            candidates.truncate(1);
-            let found = self.ray(&candidates[0], norm, round)?;
-            let (found, crossing) = self.seek(found, &candidates[0], 0.5, round)?;
-            norm = crossing;
-            ray = Some(found);
-        }
-        Ok((ray.expect("there are rounds"), candidates.swap_remove(0)))
-    }
-
-    /// The norm along a candidate's ray at which a share p of the draws stays within r; where
-    /// that lies beyond what the ray can say, another is sampled there.
-    fn seek(
-        &self,
-        mut ray: Ray,
-        candidate: &Candidate,
-        p: f64,
-        round: usize,
-    ) -> Result<(Ray, f64), Error> {
-        let mut norm = ray.norm_of(self.r, p).max(self.least);
-        for _ in 0..RECENTRINGS {
-            if !ray.ends_at(norm) {
-                break;
-            }
-            ray = self.ray(candidate, norm, round)?;
-            norm = ray.norm_of(self.r, p).max(self.least);
-        }
-        Ok((ray, norm))
-    }
-
-    /// Samples the ray through a candidate as the given round does.
-    fn ray(&self, candidate: &Candidate, norm: f64, round: usize) -> Result<Ray, Error> {
-        let (span, draws) = (RAY_SPANS[round], RAY_DRAWS[round]);
-        let first = self.next_draw.get();
-        self.next_draw.set(first + 2 * draws as u64);
-        Ray::sample(self.target, candidate.u.clone(), norm, span, first, draws, self.r)
-    }
-}
-
-fn deviation(damages: &[f32]) -> f64 {
-    let count = damages.len() as f64;
-    let mean = damages.iter().map(|&damage| f64::from(damage)).sum::<f64>() / count;
-    let squares = damages.iter().map(|&damage| (f64::from(damage) - mean).powi(2)).sum::<f64>();
-    (squares / count).sqrt()
 }

@@ -4,24 +4,110 @@
 //! - [`objective`]: a goal as a function of the perturbation, with its gradient;
 //! - [`optimiser`]: how perturbations are improved inside a ball;
 //! - [`starts`]: where they begin;
-//! - [`curve`]: the damage curve `M(c)`, one warm-started sweep that prices every r;
-//! - [`margin`]: the attacked margin at one r, refined and judged on fresh noise
+//! - [`universal()`]: one perturbation for many points;
+//! - `climb`: ascents at rising norms, each warm-started from the one before;
+//! - [`curve`]: the damage curve `M(c)`, one climb that prices every r;
+//! - [`fixed`]: the strongest perturbations at given norms;
+//! - [`margin`]: the attacked margin at one r, refined (`search`, `ray`) and judged on fresh noise
 //!   ([`verdict`]).
 
+mod climb;
 pub mod curve;
+pub mod fixed;
 pub mod goal;
 pub mod margin;
 pub mod objective;
 pub mod optimiser;
 mod ray;
+mod search;
 pub mod starts;
+pub mod universal;
 pub mod verdict;
 
 pub use curve::{CurvePoint, DamageCurve};
+pub use fixed::{Strongest, strongest};
 pub use margin::{AttackedMargin, least_draws};
+pub use universal::universal;
 pub use verdict::Verdict;
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
+
+use goal::Kind;
+use optimiser::Optimiser;
+
+use crate::Error;
+
+/// An attack: what it increases, how, and how hard it tries.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Attack {
+    /// What is increased.
+    pub goal: Kind,
+    /// How.
+    pub optimiser: Optimiser,
+    /// How hard.
+    #[serde(flatten)]
+    pub effort: Effort,
+}
+
+impl Attack {
+    /// An attack that tries as hard as its optimiser needs to.
+    pub fn new(goal: Kind, optimiser: Optimiser) -> Self {
+        let effort = Effort::default();
+        let steps = match optimiser {
+            Optimiser::ConditionalGradient => effort.steps,
+            _ => GRADIENT_STEPS,
+        };
+        Self { goal, optimiser, effort: Effort { steps, ..effort } }
+    }
+
+    /// The same attack for a few norms rather than for a sweep: more starts, draws and steps.
+    pub fn thorough(self) -> Self {
+        let effort = Effort {
+            directions: 3,
+            random: 8,
+            draws: 16,
+            steps: 4 * self.effort.steps.max(1),
+            survivors: 4,
+            ..self.effort
+        };
+        Self { effort, ..self }
+    }
+}
+
+impl Default for Attack {
+    fn default() -> Self {
+        Self::new(Kind::MaximumDamage, Kind::MaximumDamage.optimiser())
+    }
+}
+
+/// Its goal, and its optimiser after a colon unless it is the goal's own.
+impl fmt::Display for Attack {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.optimiser == self.goal.optimiser() {
+            write!(formatter, "{}", self.goal)
+        } else {
+            write!(formatter, "{}:{}", self.goal, self.optimiser)
+        }
+    }
+}
+
+/// `GOAL` or `GOAL:OPTIMISER`.
+impl FromStr for Attack {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (goal, optimiser) = text.split_once(':').map_or((text, None), |(a, b)| (a, Some(b)));
+        let goal: Kind = goal.parse()?;
+        let optimiser = optimiser.map_or(Ok(goal.optimiser()), str::parse)?;
+        Ok(Self::new(goal, optimiser))
+    }
+}
+
+/// Steps of an optimiser that follows gradients rather than going to where they point.
+const GRADIENT_STEPS: usize = 8;
 
 /// How hard to attack.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

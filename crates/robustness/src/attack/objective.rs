@@ -19,7 +19,7 @@ pub trait Objective {
     /// Values and gradients of the objective linearised at the posteriors that
     /// [`evaluate`](Self::evaluate) saw last, at as many perturbations near those. It costs a
     /// pass through the encoder only.
-    fn linearised(&self, perturbations: &[Vec<f32>]) -> Vec<Evaluation>;
+    fn linearised(&mut self, perturbations: &[Vec<f32>]) -> Vec<Evaluation>;
 }
 
 /// The value of an objective at one perturbation and its gradient there.
@@ -45,11 +45,31 @@ impl<'a> PointObjective<'a> {
     /// The goal under the attack's draws `first .. first + draws`, the same for every
     /// evaluation: steps of one ascent are comparable only under common noise.
     pub fn new(target: Target<'a>, goal: &'a dyn Goal, first: u64, draws: usize) -> Self {
+        Self::under(target, goal, Purpose::Attack, first, draws)
+    }
+
+    /// The goal under draws that no attack sees: those that compare candidates.
+    pub fn judging(target: Target<'a>, goal: &'a dyn Goal, draws: usize) -> Self {
+        Self::under(target, goal, Purpose::Candidates, 0, draws)
+    }
+
+    /// The goal under draws that no attack and no choice between its candidates sees.
+    pub fn scoring(target: Target<'a>, goal: &'a dyn Goal, draws: usize) -> Self {
+        Self::under(target, goal, Purpose::Scores, 0, draws)
+    }
+
+    fn under(
+        target: Target<'a>,
+        goal: &'a dyn Goal,
+        purpose: Purpose,
+        first: u64,
+        draws: usize,
+    ) -> Self {
         let latent = target.model.latent();
         let draws = if goal.is_noisy() { draws } else { 1 };
         // Antithetic pairs: what noise does to the gradient to first order cancels.
         let half = draws.div_ceil(2);
-        let mut eta = target.noise.normal(Purpose::Attack, target.index, first, half, latent);
+        let mut eta = target.noise.normal(purpose, target.index, first, half, latent);
         eta.extend_from_within(..(draws - half) * latent);
         eta[half * latent..].iter_mut().for_each(|value| *value = -*value);
         Self { target, goal, eta: target.model.tensor(eta, latent), cotangents: vec![] }
@@ -102,7 +122,7 @@ impl Objective for PointObjective<'_> {
         Ok(evaluations)
     }
 
-    fn linearised(&self, perturbations: &[Vec<f32>]) -> Vec<Evaluation> {
+    fn linearised(&mut self, perturbations: &[Vec<f32>]) -> Vec<Evaluation> {
         let mut evaluations = Vec::with_capacity(perturbations.len());
         for (batch, cotangents) in perturbations.chunks(self.per_batch()).zip(&self.cotangents) {
             let (trace, posterior) = self.encode(batch);

@@ -250,3 +250,117 @@ impl<'a> Source<'a> {
         self.looked += rows as u64;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use nalgebra::{DMatrix, DVector};
+    use vaegis_network::ops::Function;
+    use vaegis_vae::{Architecture, Likelihood, Noise, VaeConfig};
+
+    use super::*;
+    use crate::attack::ray::Ray;
+    use crate::model::host;
+    use crate::statistics::GeneralisedChiSquare;
+    use crate::{Ball, Domain, InputBox, Model};
+
+    const LATENT: usize = 3;
+    const FEATURES: usize = 6;
+
+    /// Encoder and decoder are linear: damages are Gaussian, and their probabilities known.
+    fn model() -> Model {
+        let architecture = Architecture::Mlp { hidden: vec![], activation: Function::Tanh };
+        let likelihood = Likelihood::Gaussian { sigma: 1.0 };
+        let config =
+            VaeConfig { input_shape: vec![FEATURES], latent: LATENT, architecture, likelihood };
+        Model::new(&config.init(3, &Device::flex()).unwrap())
+    }
+
+    /// The radius within which reconstructions stay with probability p.
+    fn radius(model: &Model, rest: &Encoding, perturbed: &Encoding, p: f64) -> f64 {
+        // g(mu' + sigma' eta) - g(mu) = B (S eta + m), S = diag(sigma') and m = mu' - mu.
+        let image = |z: &[f32]| -> DVector<f64> {
+            let found = host(model.reconstruct(z).unwrap());
+            DVector::from_iterator(FEATURES, found.into_iter().map(f64::from))
+        };
+        let origin = image(&[0.0; LATENT]);
+        let columns: Vec<_> = (0..LATENT)
+            .map(|k| {
+                let mut z = [0.0; LATENT];
+                z[k] = 1.0;
+                image(&z) - &origin
+            })
+            .collect();
+        let b = DMatrix::from_columns(&columns);
+        let moved = perturbed.mu.iter().zip(&rest.mu).map(|(a, b)| f64::from(*a) - f64::from(*b));
+        let moved = DVector::from_iterator(LATENT, moved);
+        let sigma = perturbed.sigma.iter().map(|&sigma| f64::from(sigma));
+        let sigma = DVector::from_iterator(LATENT, sigma);
+        let spread = &b * DMatrix::from_diagonal(&sigma);
+        let eigen = spread.tr_mul(&spread).symmetric_eigen();
+        let shifts = eigen.eigenvectors.tr_mul(&moved.component_div(&sigma));
+        let squares = GeneralisedChiSquare::new(
+            eigen.eigenvalues.as_slice().to_vec(),
+            shifts.as_slice().to_vec(),
+        );
+        let squares = squares.unwrap();
+        let (mut low, mut high) = (0.0, 100.0);
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if squares.cdf(middle * middle) < p { low = middle } else { high = middle }
+        }
+        high
+    }
+
+    /// How many seeds call a perturbation of probability p a break, with what is known from a ray
+    /// of `draws` draws at `distance` times its norm.
+    fn called_broken(p: f64, level: f64, draws: usize, distance: f64, seeds: u64) -> u64 {
+        let model = model();
+        let x = [0.2, 0.5, 0.9, 0.1, 0.7, 0.4];
+        let domain = Domain::l2(InputBox::None);
+        let ball = Ball::new(&domain, &x);
+        let rest = model.encoding(&x).unwrap();
+        let reference = model.reconstruct(&rest.mu).unwrap();
+        let u = [0.3f32, -0.5, 0.8, 0.2, -0.4, 0.6];
+        let norm = ball.length(&u);
+        let perturbed = model.encoding(&ball.perturbed(&u)).unwrap();
+        let r = radius(&model, &rest, &perturbed, p);
+        let broken = |seed: &u64| {
+            let noise = &Noise::new(*seed);
+            let target = Target {
+                model: &model,
+                x: &x,
+                reference: &reference,
+                noise,
+                index: 5,
+                ball: &ball,
+            };
+            let ray = Ray::sample(target, u.to_vec(), norm, 0.4, 0, draws, r).unwrap();
+            let (form, residual) = ray.form(distance * norm);
+            let expectation = Expectation::new(form, r, residual, ray.misplaced());
+            let verdict = expectation.judge(target, &perturbed, 600, level, 0).unwrap();
+            verdict.p_value <= level
+        };
+        (0..seeds).filter(broken).count() as u64
+    }
+
+    #[test]
+    fn robust_perturbations_are_called_broken_as_rarely_as_they_may_be() {
+        let (seeds, level) = (400, 0.2);
+        let most = level * seeds as f64 + 4.0 * (seeds as f64 * level * (1.0 - level)).sqrt();
+        // A surrogate that is as good as exact, one that knows the norm wrong, one fitted to so
+        // few draws that it knows squares only, and none.
+        for (draws, distance) in [(384, 1.0), (384, 0.6), (384, 1.5), (160, 1.0), (8, 1.0)] {
+            let wrong = called_broken(0.5002, level, draws, distance, seeds);
+            assert!(wrong as f64 <= most, "{wrong} of {seeds}: {draws} draws at {distance}");
+        }
+    }
+
+    #[test]
+    fn breaks_are_recognised_whatever_the_surrogate() {
+        for (draws, distance) in [(384, 1.0), (384, 1.5), (160, 1.0), (8, 1.0)] {
+            let right = called_broken(0.4, 0.01, draws, distance, 50);
+            assert!(right >= 45, "{right} of 50: {draws} draws at {distance}");
+        }
+    }
+}

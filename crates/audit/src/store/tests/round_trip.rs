@@ -29,7 +29,7 @@ prop_compose! {
         label: Option<i64>,
         strings in proptest::array::uniform4(".*"),
         options in proptest::array::uniform2(proptest::option::of(".*")),
-        numbers in proptest::collection::vec(number(), 22),
+        numbers in proptest::collection::vec(number(), 23),
         draws: i64,
         seconds: f64,
         ok: bool,
@@ -47,7 +47,7 @@ prop_compose! {
             bound_sharp: next(),
             bound_paper_limit: next(), bound_sharp_limit: next(), attacked: next(),
             attacked_p: next(), attacked_p_value: next(), attacked_crossing: next(),
-            attacked_by, degradation: next(),
+            attacked_by, degradation: next(), transferred_p: next(),
             status: if ok { Status::Ok } else { Status::Failed }, message, seconds,
         }
     }
@@ -166,7 +166,8 @@ fn columns_are_as_documented() {
         whitened_jacobian_spectral Float64?, jacobian_error Float64?, bound_paper Float64?, bound_sharp Float64?, \
         bound_paper_limit Float64?, bound_sharp_limit Float64?, attacked Float64?, \
         attacked_p Float64?, attacked_p_value Float64?, \
-        attacked_crossing Float64?, attacked_by Utf8?, degradation Float64?, status Utf8, \
+        attacked_crossing Float64?, attacked_by Utf8?, degradation Float64?, transferred_p Float64?, \
+        status Utf8, \
         message Utf8?, seconds Float64";
     assert_eq!(columns(PointRow::schema()).join(", "), points);
     let curves = "model Utf8, index Int64, radius Utf8, r Float64, perturbation_norm Float64, \

@@ -88,11 +88,8 @@ impl MaximumDamage {
 
 impl Goal for MaximumDamage {
     fn respond(&self, model: &Model, posterior: &Posterior, eta: &Tensor<2>) -> Response {
-        let [count, latent] = posterior.mu.dims();
-        let draws = eta.dims()[0];
-        let spread = eta.clone().unsqueeze::<3>() * posterior.sigma().unsqueeze_dim::<3>(1);
-        let z = (spread.clone() + posterior.mu.clone().unsqueeze_dim(1))
-            .reshape([count * draws, latent]);
+        let (z, spread) = super::samples(posterior, eta);
+        let [count, draws, _] = spread.dims();
         let trace = model.generator().trace(z);
         let output = model.generator().output(&trace, 0);
         let change = if self.reference.dims()[0] == 1 {
@@ -106,7 +103,7 @@ impl Goal for MaximumDamage {
         let (values, weights) = Self::weigh(self.statistic, &damages, draws);
         let cotangent = change * model.tensor(weights, 1);
         let at_z = model.generator().vjp(&trace, vec![Some(cotangent.unsqueeze_dim(1))]);
-        Response::through_noise(values, at_z.reshape([count, draws, latent]), spread)
+        Response::through_noise(values, at_z.reshape(spread.dims()), spread)
     }
 
     fn is_noisy(&self) -> bool {

@@ -75,11 +75,8 @@ impl Landscape {
 
 impl Goal for Landscape {
     fn respond(&self, model: &Model, posterior: &Posterior, eta: &Tensor<2>) -> Response {
-        let [count, latent] = posterior.mu.dims();
-        let draws = eta.dims()[0];
-        let spread = eta.clone().unsqueeze::<3>() * posterior.sigma().unsqueeze_dim::<3>(1);
-        let z = (spread.clone() + posterior.mu.clone().unsqueeze_dim(1))
-            .reshape([count * draws, latent]);
+        let (z, spread) = super::samples(posterior, eta);
+        let draws = spread.dims()[1];
         let along = (z - self.centre.clone()).matmul(self.map.clone());
         let slope = along.clone() * self.square.clone();
         let squares = (along * (slope.clone() + self.linear.clone())).sum_dim(1) + self.constant;
@@ -88,7 +85,7 @@ impl Goal for Landscape {
         let (values, weights) = MaximumDamage::weigh(self.statistic, &damages, draws);
         // d damage^2 / d z = (linear + 2 square along) map^T, and d damage = that / 2 damage.
         let at_along = (slope * 2.0 + self.linear.clone()) * model.tensor(weights, 1) * 0.5;
-        let at_z = at_along.matmul(self.map.clone().transpose()).reshape([count, draws, latent]);
+        let at_z = at_along.matmul(self.map.clone().transpose()).reshape(spread.dims());
         Response::through_noise(values, at_z, spread)
     }
 

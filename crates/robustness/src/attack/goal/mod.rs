@@ -4,15 +4,26 @@
 //! and how that changes with the posterior. The encoder does the rest, alike for all.
 
 mod damage;
+mod degradation;
+mod kind;
 mod landscape;
+mod latent;
+mod output;
+#[cfg(test)]
+mod tests;
 
 pub use damage::{MaximumDamage, Statistic};
+pub use degradation::LikelihoodDegradation;
+pub use kind::Kind;
 pub(crate) use landscape::Landscape;
+pub use latent::{LatentDistance, SymmetricKl, TargetedLatent};
+pub use output::TargetedOutput;
 
 use burn::tensor::Tensor;
 use vaegis_vae::Posterior;
 
 use crate::Model;
+use crate::model::host;
 
 /// What an attack increases.
 pub trait Goal: std::fmt::Debug + Sync {
@@ -39,6 +50,12 @@ pub struct Response {
 }
 
 impl Response {
+    /// From values, `[candidates, 1]`, and derivatives.
+    fn new(values: Tensor<2>, at_mu: Tensor<2>, at_log_variance: Tensor<2>) -> Self {
+        let values = host(values).into_iter().map(f64::from).collect();
+        Self { values, at_mu, at_log_variance }
+    }
+
     /// Derivatives with respect to the posterior from those with respect to its samples
     /// `z = mu + eta exp(log_variance / 2)`.
     ///
@@ -50,4 +67,14 @@ impl Response {
         let at_mu = at_z.sum_dim(1).reshape([count, latent]);
         Self { values, at_mu, at_log_variance }
     }
+}
+
+/// Samples `mu + eta sigma`, `[candidates * draws, latent]`, and the part of them that is noise,
+/// `[candidates, draws, latent]`.
+fn samples(posterior: &Posterior, eta: &Tensor<2>) -> (Tensor<2>, Tensor<3>) {
+    let [count, latent] = posterior.mu.dims();
+    let draws = eta.dims()[0];
+    let spread = eta.clone().unsqueeze::<3>() * posterior.sigma().unsqueeze_dim::<3>(1);
+    let z = spread.clone() + posterior.mu.clone().unsqueeze_dim(1);
+    (z.reshape([count * draws, latent]), spread)
 }

@@ -1,18 +1,11 @@
 //! Conditional gradient ascent of many candidates at one norm [Frank & Wolfe 1956].
 
+use super::Candidate;
 use crate::attack::objective::Objective;
 use crate::{Ball, Error};
 
-/// One ascent in progress: its best point so far.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Candidate {
-    /// Name of the start it came from.
-    pub name: String,
-    /// The perturbation, in units of the domain.
-    pub u: Vec<f32>,
-    /// The objective there.
-    pub value: f64,
-}
+/// Steps of the encoder alone between two evaluations of the decoder.
+const INNER_STEPS: usize = 2;
 
 /// Conditional gradient ascent of all candidates at once, on the ball of `radius`.
 ///
@@ -21,18 +14,17 @@ pub struct Candidate {
 /// worse: for a linear map it is a power iteration (the generalised power method, Journée et
 /// al. 2010), for l-infinity a signed one. Steps that do not pay are halved.
 ///
-/// Between two evaluations of the objective, `inner` steps follow it linearised at the
+/// Between two evaluations of the objective, further steps follow it linearised at the
 /// posterior: the encoder alone is cheap, the decoder with its draws is not.
 ///
 /// # Errors
 /// If a value is not finite.
-pub fn ascend(
+pub(super) fn ascend(
     ball: &Ball<'_>,
     objective: &mut dyn Objective,
     candidates: &mut [Candidate],
     radius: f64,
     steps: usize,
-    inner: usize,
 ) -> Result<(), Error> {
     let mut proposals: Vec<Vec<f32>> = candidates.iter().map(|c| c.u.clone()).collect();
     let mut step_sizes = vec![1.0f32; candidates.len()];
@@ -59,7 +51,7 @@ pub fn ascend(
         }
         // The linearisation belongs to the points just evaluated: where that was a failure,
         // the proposal starts from elsewhere and stays as it is.
-        for _ in 0..inner {
+        for _ in 0..INNER_STEPS {
             let refined = objective.linearised(&proposals);
             for (slot, evaluation) in refined.into_iter().enumerate() {
                 if step_sizes[slot] == 1.0 {
