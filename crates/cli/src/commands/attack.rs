@@ -11,10 +11,9 @@ use vaegis_report::distortion_plot;
 use vaegis_robustness::attack::Attack;
 use vaegis_robustness::trial::TrialSettings;
 
-use super::audit::{aim, execution, is_beyond_unit_interval};
+use super::audit::{aim, execution};
 use super::{use_threads, writable};
 use crate::arguments::AttackOptions;
-use crate::model::{DataFacts, OpenedModel};
 use crate::output::number;
 use crate::{interrupt, output, progress};
 
@@ -24,15 +23,7 @@ const SHOWN: usize = 32;
 /// `vaegis attack`.
 pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
     use_threads(options.machine.threads())?;
-    let dataset = super::open(&options.data)?;
-    let facts = DataFacts {
-        shape: Some(dataset.shape().to_vec()),
-        beyond_unit_interval: is_beyond_unit_interval(&dataset),
-    };
-    let OpenedModel { vae, remarks } = options.model.open(&facts)?;
-    for remark in &remarks {
-        output::note(&format!("import: {remark}"));
-    }
+    let (dataset, vae) = super::open_both(&options.data, &options.model)?;
     let points = match (&options.points, options.index.as_slice()) {
         (Some(points), _) => points.clone(),
         (None, []) => Selection::Count(1),

@@ -12,7 +12,6 @@ use vaegis_vae::Vae;
 
 use super::{report, use_threads};
 use crate::arguments::{AuditOptions, Machine};
-use crate::model::{DataFacts, OpenedModel};
 use crate::{interrupt, output, progress};
 
 /// Points that are audited unless others are asked for.
@@ -21,15 +20,7 @@ const DEFAULT_POINTS: usize = 100;
 /// `vaegis audit`.
 pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
     use_threads(options.machine.threads())?;
-    let dataset = super::open(&options.data)?;
-    let facts = DataFacts {
-        shape: Some(dataset.shape().to_vec()),
-        beyond_unit_interval: is_beyond_unit_interval(&dataset),
-    };
-    let OpenedModel { vae, remarks } = options.model.open(&facts)?;
-    for remark in &remarks {
-        output::note(&format!("import: {remark}"));
-    }
+    let (dataset, vae) = super::open_both(&options.data, &options.model)?;
     let settings = Settings {
         radii: options.r.clone(),
         draws: options.draws,
@@ -145,11 +136,4 @@ pub(crate) fn describe(folder: Option<&Path>, vae: &Vae) -> String {
         Ok(objective) => format!("{objective}, {}", vae.describe()),
         Err(_) => vae.describe(),
     }
-}
-
-/// Whether a value of the data lies outside [0, 1], where pixels live.
-pub(crate) fn is_beyond_unit_interval(dataset: &Dataset) -> bool {
-    let beyond = |value: &f32| !(0.0..=1.0).contains(value);
-    dataset.value_range() != Some((0.0, 1.0))
-        && (0..dataset.len()).any(|row| dataset.row(row).iter().any(beyond))
 }

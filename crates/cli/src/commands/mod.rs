@@ -13,8 +13,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::CommandFactory;
 use vaegis_data::Dataset;
+use vaegis_vae::Vae;
 
 use crate::arguments::{Arguments, DataOptions};
+use crate::model::{DataFacts, ModelOptions, OpenedModel};
 
 /// Prints a completion script.
 pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
@@ -31,6 +33,27 @@ fn open(options: &DataOptions) -> anyhow::Result<Dataset> {
         crate::output::note(&format!("data: {remark}"));
     }
     Ok(dataset)
+}
+
+/// Opens data and a model for them, and says how they were understood.
+fn open_both(data: &DataOptions, model: &ModelOptions) -> anyhow::Result<(Dataset, Vae)> {
+    let dataset = open(data)?;
+    let facts = DataFacts {
+        shape: Some(dataset.shape().to_vec()),
+        beyond_unit_interval: is_beyond_unit_interval(&dataset),
+    };
+    let OpenedModel { vae, remarks } = model.open(&facts)?;
+    for remark in &remarks {
+        crate::output::note(&format!("import: {remark}"));
+    }
+    Ok((dataset, vae))
+}
+
+/// Whether a value of the data lies outside [0, 1], where pixels live.
+fn is_beyond_unit_interval(dataset: &Dataset) -> bool {
+    let beyond = |value: &f32| !(0.0..=1.0).contains(value);
+    dataset.value_range() != Some((0.0, 1.0))
+        && (0..dataset.len()).any(|row| dataset.row(row).iter().any(beyond))
 }
 
 /// Creates a folder and makes sure that files can be written there, before any work.
