@@ -38,10 +38,8 @@ pub struct AuditConfig {
 pub struct Transfer {
     /// Its model.
     pub model: String,
-    /// [`fingerprint`] of that model.
-    pub model_hash: String,
-    /// Seed of its noise.
-    pub seed: u64,
+    /// blake3 of its configuration, in hex: everything that decides its perturbations.
+    pub config_hash: String,
 }
 
 impl Transfer {
@@ -88,7 +86,8 @@ impl Transfer {
             }
         }
         if problems.is_empty() {
-            Ok(Self { model: other.model, model_hash: other.model_hash, seed: other.seed })
+            let config_hash = blake3::hash(folder.config().to_string().as_bytes());
+            Ok(Self { model: other.model, config_hash: config_hash.to_hex().to_string() })
         } else {
             Err(Error::Config(problems))
         }

@@ -21,4 +21,6 @@ pub use config::{AuditConfig, Execution, Subject, Transfer, fingerprint};
 pub use error::Error;
 pub use finish::finish;
 pub use run::{Outcome, Progress, audit};
-pub use trials::{PointTrial, TrialConfig, rows as trial_rows, try_points, write as write_trials};
+pub use trials::{
+    PointTrial, TrialConfig, find_universal, rows as trial_rows, try_points, write as write_trials,
+};

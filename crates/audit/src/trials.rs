@@ -1,9 +1,10 @@
 //! Attacks at given norms on many points.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use serde::Serialize;
 use vaegis_robustness::attack::goal::Kind;
 use vaegis_robustness::scores::{Distortion, DistortionCurve};
 use vaegis_robustness::trial::{
@@ -18,7 +19,7 @@ use crate::store::{Perturbation, write_attacks};
 use crate::{Error, Execution, Progress, Subject, workers};
 
 /// Everything that decides the results of attacks at given norms.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct TrialConfig {
     /// Name of the model in the results.
     pub model: String,
@@ -28,10 +29,16 @@ pub struct TrialConfig {
     pub seed: u64,
     /// Error probability of limits.
     pub alpha: f64,
+    /// [`fingerprint`](crate::fingerprint) of the model.
+    pub model_hash: String,
+    /// Fingerprint of the data set.
+    pub data_hash: String,
     /// Rows of the data for which one universal perturbation is found; without them, every point
     /// has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub universal: Option<Vec<usize>>,
     /// Norms, attacks and what they may change.
+    #[serde(flatten)]
     pub settings: TrialSettings,
 }
 
@@ -81,8 +88,9 @@ impl TrialConfig {
     }
 }
 
-/// Attacks every point of `subject`; the results are ordered as the points are. Setting `stop`
-/// ends the run after the points in flight: those not attacked are missing.
+/// Attacks every point of `subject`, or judges `universal` perturbations at each; the results are
+/// ordered as the points are. Setting `stop` ends the run after the points in flight: those not
+/// attacked are missing.
 ///
 /// # Errors
 /// Lists everything that is wrong with the configuration. A point that fails is among the results
@@ -91,21 +99,18 @@ pub fn try_points(
     subject: Subject<'_>,
     config: &TrialConfig,
     execution: Execution,
+    universal: Option<&[Found]>,
     stop: &AtomicBool,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Vec<PointTrial>, Error> {
     config.check(subject, execution)?;
     let model = Model::new(subject.vae);
     let noise = Noise::new(config.seed);
-    let found = match &config.universal {
-        Some(rows) => Some(universal(&model, &noise, subject, rows, config)?),
-        None => None,
-    };
     let work = |index: usize| {
         let started = Instant::now();
         let x = subject.dataset.row(index);
         let point = Point::new(index as u64, &x);
-        let outcome = match &found {
+        let outcome = match universal {
             Some(found) => {
                 let found: Vec<Found> = found.iter().map(|found| at(found, &x)).collect();
                 judge(&model, &noise, point, &config.settings, &found)
@@ -132,19 +137,34 @@ pub fn try_points(
     Ok(trials)
 }
 
-/// The universal perturbations for some rows, as inputs of a point at 0.
-fn universal(
-    model: &Model,
-    noise: &Noise,
+/// The universal perturbations for the rows that `config` names; `None` if `stop` was set before
+/// they were found.
+///
+/// # Errors
+/// Lists everything that is wrong with the configuration, or says which quantity is not finite.
+pub fn find_universal(
     subject: Subject<'_>,
-    rows: &[usize],
     config: &TrialConfig,
-) -> Result<Vec<Found>, Error> {
+    execution: Execution,
+    rows: &[usize],
+    stop: &AtomicBool,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Option<Vec<Found>>, Error> {
+    config.check(subject, execution)?;
+    let model = Model::new(subject.vae);
     let inputs: Vec<_> = rows.iter().map(|&row| subject.dataset.row(row)).collect();
     let points: Vec<Point<'_>> =
         rows.iter().zip(&inputs).map(|(&row, x)| Point::new(row as u64, x)).collect();
-    universal_perturbations(model, noise, &points, &config.settings)
-        .map_err(|error| Error::Config(vec![format!("no universal perturbation: {error}")]))
+    let mut watch = |done, total| {
+        report(Progress { done, total, resumed: 0, failed: 0 });
+        !stop.load(Ordering::Relaxed)
+    };
+    let noise = Noise::new(config.seed);
+    match universal_perturbations(&model, &noise, &points, &config.settings, &mut watch) {
+        Ok(found) => Ok(Some(found)),
+        Err(vaegis_robustness::Error::Interrupted) => Ok(None),
+        Err(error) => Err(Error::Universal(error)),
+    }
 }
 
 /// A universal perturbation at x.
@@ -229,8 +249,8 @@ fn area(trial: &Trial, goal: Kind) -> Option<f64> {
     Some(DistortionCurve::new(&attacks?, &trial.distances?)?.area())
 }
 
-/// Writes `attacks.parquet` and `perturbations.safetensors` into a folder. A perturbation is the
-/// tensor `INDEX/ATTACK/SIZE`.
+/// Writes `attack.toml`, which says what was asked for, `attacks.parquet` and
+/// `perturbations.safetensors` into a folder. A perturbation is the tensor `INDEX/ATTACK/SIZE`.
 ///
 /// # Errors
 /// Names the file that could not be written.
@@ -252,6 +272,6 @@ pub fn write(
             });
         }
     }
-    write_attacks(folder, &rows, &perturbations)?;
+    write_attacks(folder, config, &rows, &perturbations)?;
     Ok(rows)
 }

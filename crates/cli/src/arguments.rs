@@ -43,6 +43,20 @@ pub(crate) enum Command {
     },
 }
 
+/// What attacks increase, and how.
+#[derive(Debug, Args)]
+pub(crate) struct GoalOptions {
+    /// Attacks: maximum-damage, median-damage, latent-kl, latent-l2, output, symmetric-kl or
+    /// degradation, each with an optimiser after a colon if not its own: conditional-gradient,
+    /// projected-gradient, l-bfgs-b or adam; the best counts: of an audit's at each radius, at
+    /// given sizes of those with the same goal [default: maximum-damage]
+    #[arg(long, value_name = "GOAL[:OPTIMISER]", value_delimiter = ',')]
+    pub(crate) attack: Vec<Attack>,
+    /// Row of the data that targeted attacks (latent-kl, latent-l2, output) aim at
+    #[arg(long, value_name = "ROW")]
+    pub(crate) target: Option<usize>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct AttackOptions {
     #[command(flatten)]
@@ -58,17 +72,10 @@ pub(crate) struct AttackOptions {
     #[arg(long, value_name = "POINTS")]
     pub(crate) universal: Option<Selection>,
     /// Norms that perturbations may have, such as 0.5,1,2
-    #[arg(long, value_delimiter = ',', required = true, allow_negative_numbers = true)]
+    #[arg(long, value_delimiter = ',', required = true, allow_hyphen_values = true)]
     pub(crate) size: Vec<f64>,
-    /// Attacks: maximum-damage, median-damage, latent-kl, latent-l2, output, symmetric-kl or
-    /// degradation, each with an optimiser after a colon if not its own:
-    /// conditional-gradient, projected-gradient, l-bfgs-b or adam; of several with the same goal
-    /// the best counts [default: maximum-damage]
-    #[arg(long, value_name = "GOAL[:OPTIMISER]", value_delimiter = ',')]
-    pub(crate) attack: Vec<Attack>,
-    /// Row of the data that targeted attacks (latent-kl, latent-l2, output) aim at
-    #[arg(long, value_name = "ROW")]
-    pub(crate) target: Option<usize>,
+    #[command(flatten)]
+    pub(crate) goals: GoalOptions,
     /// Radius in reconstruction space that is judged: a number, or a quantile of |Delta(x)| such
     /// as q0.9
     #[arg(long, allow_hyphen_values = true)]
@@ -317,15 +324,8 @@ pub(crate) struct AuditOptions {
     /// Name of the model in the results [default: the name of its folder]
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) name: Option<String>,
-    /// Attacks, of which the best counts: maximum-damage, median-damage, latent-kl, latent-l2,
-    /// output, symmetric-kl or degradation, each with an optimiser after a colon if not its
-    /// own: conditional-gradient, projected-gradient, l-bfgs-b or adam
-    /// [default: maximum-damage]
-    #[arg(long, value_name = "GOAL[:OPTIMISER]", value_delimiter = ',')]
-    pub(crate) attack: Vec<Attack>,
-    /// Row of the data that targeted attacks (latent-kl, latent-l2, output) aim at
-    #[arg(long, value_name = "ROW")]
-    pub(crate) target: Option<usize>,
+    #[command(flatten)]
+    pub(crate) goals: GoalOptions,
     /// Judge the perturbations of another model's audit of the same points: as they are, and by
     /// how much they must be lengthened; attacks run too if --attack names them
     #[arg(long, value_name = "AUDIT")]

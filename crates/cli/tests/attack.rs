@@ -95,7 +95,16 @@ fn what_is_found_is_stored_in_open_formats() {
     let run = sandbox.run(&line).expect_code(0);
     assert!(run.stderr.contains("results: deep/attacks"), "{run:?}");
     let files = sandbox.files("deep/attacks");
-    assert_eq!(files, ["attacks.parquet", "perturbations.safetensors", "pictures.png"]);
+    let expected = ["attack.toml", "attacks.parquet", "perturbations.safetensors", "pictures.png"];
+    assert_eq!(files, expected);
+    let record = String::from_utf8(sandbox.read("deep/attacks/attack.toml")).expect("UTF-8");
+    let record: toml::Table = record.parse().expect("TOML");
+    assert_eq!(record["dataset"].as_str(), Some("mnist"));
+    assert_eq!(record["sizes"].as_array().map(Vec::len), Some(2));
+    assert_eq!(record["aim"]["row"].as_integer(), Some(17));
+    // Results are never written over.
+    let again = sandbox.run(&line);
+    again.expect_refusal(&["deep/attacks/attacks.parquet", "exists", "--out"]);
     let parquet = sandbox.read("deep/attacks/attacks.parquet");
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     assert!(sandbox.read("deep/attacks/pictures.png").starts_with(b"\x89PNG\r\n\x1a\n"));
@@ -229,6 +238,7 @@ fn problems_are_listed_all_at_once_before_work() {
         "--size 1 --attack output:sgd",
         &["\"sgd\"", "conditional-gradient, projected-gradient, l-bfgs-b or adam"],
     );
+    refused("--size -1,0.5", &["sizes must be positive numbers, found -1"]);
     refused("--size 1 --norm l3", &["\"l3\"", "l1, l2 or linf"]);
     refused("--size 1 --box 0.2,0.4", &["row 8000", "outside the box 0.2,0.4"]);
 }
@@ -242,6 +252,7 @@ fn norms_units_and_masks_are_kept() {
         let run = sandbox.run(&line).expect_code(0);
         let mut stored = tensors(&sandbox.read("out/perturbations.safetensors"));
         let (_, (_, d)) = stored.pop_first().expect("a perturbation");
+        std::fs::remove_dir_all(sandbox.path("out")).expect("a folder");
         (rows(&run).remove(0), d)
     };
     let (row, d) = found("--norm linf");
@@ -370,6 +381,12 @@ fn perturbations_of_another_model_are_judged() {
         assert!(cosine > 0.9, "{cosine}: {row:?}");
     }
     assert!(transferred > 0 && broken > 0, "{transferred} transferred, {broken} broken");
+    // Other perturbations of the same model are another audit.
+    let seeded = format!("{} --seed 9 --out seeded", AUDIT.replace("model", "other"));
+    sandbox.run(&seeded).expect_code(0);
+    sandbox
+        .run(&format!("{AUDIT} --transfer-from seeded --out audit"))
+        .expect_refusal(&["different configuration", "`transfer"]);
 }
 
 #[test]

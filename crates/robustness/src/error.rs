@@ -14,6 +14,9 @@ pub enum Error {
     /// A box that is not `none` or an interval.
     #[error("box {0:?}: expected none, or two numbers such as 0,1")]
     Box(String),
+    /// Work that was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// A targeted attack without a target.
     #[error("{0} aims at another input, and none is given")]
     Aim(crate::attack::goal::Kind),

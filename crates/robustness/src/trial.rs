@@ -7,7 +7,7 @@ use vaegis_vae::{Noise, Purpose};
 use crate::assess::reconstructions;
 use crate::attack::goal::Kind;
 use crate::attack::objective::{Objective, PointObjective};
-use crate::attack::{Attack, Strongest, strongest, universal};
+use crate::attack::{Attack, Strongest, strongest, universal, universal_steps};
 use crate::ball::Perturbation;
 use crate::criterion::median;
 use crate::domain::distance;
@@ -220,15 +220,18 @@ pub fn judge(
 }
 
 /// The strongest universal perturbations for some points: one for each goal and size, as
-/// perturbed inputs of a point at 0.
+/// perturbed inputs of a point at 0. `watch` is told how much of the work is done, of how much, and
+/// says whether to go on.
 ///
 /// # Errors
-/// If a point lies outside the box, a targeted attack has no target, or a quantity is not finite.
+/// If a point lies outside the box, a targeted attack has no target, a quantity is not finite, or
+/// `watch` ends the work.
 pub fn universal_perturbations(
     model: &Model,
     noise: &Noise,
     points: &[Point<'_>],
     settings: &TrialSettings,
+    watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Vec<Found>, Error> {
     let TrialSettings { sizes, draws, domain, attacks, aim, .. } = settings;
     let sites = points
@@ -250,13 +253,18 @@ pub fn universal_perturbations(
     let origin = vec![0.0; model.features()];
     let free = Domain { bounds: InputBox::None, ..domain.clone() };
     let ball = Ball::new(&free, &origin);
+    let (mut done, total) = (0, settings.attacks.len() * universal_steps(sizes));
     let mut found = vec![];
     for (kind, attacks) in by_goal(attacks) {
         let aim = aim.as_ref().map(|aim| aim.values.as_slice());
         let goals =
             targets.iter().map(|&target| kind.goal(target, aim)).collect::<Result<Vec<_>, _>>()?;
         for attack in attacks {
-            let strongest = universal(&ball, &targets, &goals, &jacobians, &attack, sizes)?;
+            let strongest =
+                universal(&ball, &targets, &goals, &jacobians, &attack, sizes, &mut |step| {
+                    watch(done + step, total)
+                })?;
+            done += universal_steps(sizes);
             found.extend(strongest.into_iter().zip(sizes).map(|(strongest, &size)| Found {
                 attack,
                 size,

@@ -9,7 +9,7 @@ use vaegis_robustness::attack::optimiser::Optimiser;
 use vaegis_robustness::trial::{
     Found, Trial, TrialSettings, judge, trial, universal_perturbations,
 };
-use vaegis_robustness::{Domain, InputBox, Model, Point, Radius};
+use vaegis_robustness::{Domain, Error, InputBox, Model, Point, Radius};
 use vaegis_vae::Noise;
 
 const UNIT: InputBox = InputBox::Interval { low: 0.0, high: 1.0 };
@@ -35,6 +35,21 @@ fn attacks() -> Vec<Attack> {
     Optimiser::ALL.into_iter().map(damage).chain([divergence]).collect()
 }
 
+/// Universal perturbations, with the whole work watched.
+fn find(model: &Model, points: &[Point<'_>], settings: &TrialSettings) -> Vec<Found> {
+    let mut seen = vec![];
+    let mut watch = |done, total| {
+        seen.push((done, total));
+        true
+    };
+    let found =
+        universal_perturbations(model, &Noise::new(4), points, settings, &mut watch).unwrap();
+    // Every step is told, once.
+    let total = seen[0].1;
+    assert_eq!(seen, (0..total).map(|done| (done, total)).collect::<Vec<_>>());
+    found
+}
+
 /// The universal perturbation d, at x.
 fn at(found: &Found, x: &[f32]) -> Found {
     let perturbed = x.iter().zip(&found.perturbed).map(|(x, d)| x + d).collect();
@@ -49,7 +64,7 @@ fn for_identical_points_it_is_the_best_for_one() {
         let x = [0.3; FEATURES];
         let points: Vec<Point<'_>> = (0..5).map(|index| Point::new(index, &x)).collect();
         let settings = settings(InputBox::None, attacks());
-        let universal = universal_perturbations(&model, &noise, &points, &settings).unwrap();
+        let universal = find(&model, &points, &settings);
         assert_eq!(universal.len(), attacks().len() * SIZES.len());
         // A linear model is moved most along the leading singular vector of its encoder.
         let spectral = linear.norms().0;
@@ -88,9 +103,8 @@ fn it_is_clipped_to_the_box_at_every_point() {
         inputs.iter().enumerate().map(|(row, x)| Point::new(row as u64, x)).collect();
     let damage = vec![Attack::default()];
     let boxed = settings(UNIT, damage.clone());
-    let found = universal_perturbations(&model, &noise, &points, &boxed).unwrap();
-    let free = universal_perturbations(&model, &noise, &points, &settings(InputBox::None, damage));
-    let free = free.unwrap();
+    let found = find(&model, &points, &boxed);
+    let free = find(&model, &points, &settings(InputBox::None, damage));
     let mut clipped = 0;
     let mut means = [[0.0; SIZES.len()]; 2];
     for (point, x) in points.iter().zip(&inputs) {
@@ -114,4 +128,15 @@ fn it_is_clipped_to_the_box_at_every_point() {
     for (boxed, free) in means[0].iter().zip(means[1]) {
         assert!(*boxed >= 0.99 * free, "{means:?}");
     }
+}
+
+#[test]
+fn it_stops_when_asked_to() {
+    let linear = Linear::new(0);
+    let (model, x) = (Model::new(&linear.vae()), [0.3; FEATURES]);
+    let settings = settings(InputBox::None, attacks());
+    let points = [Point::new(0, &x)];
+    let mut watch = |done, _| done < 2;
+    let outcome = universal_perturbations(&model, &Noise::new(4), &points, &settings, &mut watch);
+    assert_eq!(outcome, Err(Error::Interrupted));
 }

@@ -57,6 +57,11 @@ pub use folder::AuditFolder;
 pub use tensors::Tensor;
 pub use writer::AuditWriter;
 
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
 use crate::schema::{AttackRow, CurveRow, PointRow};
 
 /// A group of finished points, stored as one.
@@ -73,12 +78,17 @@ pub struct Part {
     pub perturbations: Vec<Perturbation>,
 }
 
-/// Writes the results of attacks at given norms into a folder.
+/// Writes what was asked of attacks at given norms, and what came of it, into a folder.
 pub(crate) fn write_attacks(
-    folder: &std::path::Path,
+    folder: &Path,
+    config: &impl Serialize,
     rows: &[AttackRow],
     perturbations: &[Perturbation],
 ) -> Result<(), Error> {
+    let path = folder.join("attack.toml");
+    let config = toml::to_string(config)
+        .map_err(|error| disk::failed("write", &path, io::Error::other(error)))?;
+    disk::replace_bytes(&path, config.as_bytes())?;
     tables::write(&folder.join("attacks.parquet"), |write| write(rows))?;
     tensors::write_perturbations(&folder.join("perturbations.safetensors"), perturbations)
 }

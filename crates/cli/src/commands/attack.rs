@@ -1,11 +1,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use vaegis_audit::schema::{AttackRow, Status};
-use vaegis_audit::{PointTrial, Subject, TrialConfig, try_points, write_trials};
+use vaegis_audit::{
+    PointTrial, Progress, Subject, TrialConfig, find_universal, fingerprint, try_points,
+    write_trials,
+};
 use vaegis_data::{Dataset, Selection, sheet};
 use vaegis_report::distortion_plot;
 use vaegis_robustness::attack::Attack;
@@ -30,7 +33,7 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
         (None, rows) => Selection::Rows(rows.iter().map(|&row| row..row + 1).collect()),
     };
     let points = points.resolve(&dataset)?;
-    let attacks = match options.attack.as_slice() {
+    let attacks = match options.goals.attack.as_slice() {
         [] => vec![Attack::default()],
         attacks => attacks.to_vec(),
     };
@@ -38,7 +41,9 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
     sizes.sort_by(f64::total_cmp);
     let config = TrialConfig {
         model: options.name.clone().unwrap_or_else(|| options.model.name()),
+        model_hash: fingerprint(&vae),
         dataset: dataset.name().to_string(),
+        data_hash: dataset.fingerprint(),
         seed: options.seed,
         alpha: options.alpha,
         universal: options.universal.as_ref().map(|rows| rows.resolve(&dataset)).transpose()?,
@@ -50,21 +55,40 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
             range: dataset.value_range(),
             domain: options.domain.domain(&dataset)?,
             attacks: attacks.into_iter().map(Attack::thorough).collect(),
-            aim: options.target.map(|row| aim(&dataset, row)).transpose()?,
+            aim: options.goals.target.map(|row| aim(&dataset, row)).transpose()?,
         },
     };
     let subject = Subject { vae: &vae, dataset: &dataset, points: &points, transfer_from: None };
     let execution = execution(&options.machine, false);
     config.check(subject, execution)?;
     if let Some(out) = &options.out {
+        let results = out.join("attacks.parquet");
+        ensure!(!results.exists(), "{} exists; choose another --out", results.display());
         writable(out)?;
     }
+    let stop = interrupt::flag();
+    let universal = match &config.universal {
+        None => None,
+        Some(rows) => {
+            let bar = progress::bar(0, "steps");
+            bar.set_message(format!("one perturbation for {} rows", rows.len()));
+            let mut report = |progress: Progress| {
+                bar.set_length(progress.total as u64);
+                bar.set_position(progress.done as u64);
+            };
+            let found = find_universal(subject, &config, execution, rows, stop, &mut report);
+            bar.finish_and_clear();
+            let Some(found) = found? else {
+                output::note("interrupted before a universal perturbation was found");
+                return Ok(ExitCode::from(1));
+            };
+            Some(found)
+        }
+    };
     let bar = progress::bar(points.len(), "points");
     bar.set_message(format!("attacking {}", config.model));
-    let stop = interrupt::flag();
-    let trials = try_points(subject, &config, execution, stop, &mut |progress| {
-        bar.set_position(progress.done as u64);
-    });
+    let mut report = |progress: Progress| bar.set_position(progress.done as u64);
+    let trials = try_points(subject, &config, execution, universal.as_deref(), stop, &mut report);
     bar.finish_and_clear();
     let trials = trials?;
 

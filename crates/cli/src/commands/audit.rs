@@ -27,7 +27,7 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
         alpha: options.alpha,
         domain: options.domain.domain(&dataset)?,
         attacks: attacks(options),
-        aim: options.target.map(|row| aim(&dataset, row)).transpose()?,
+        aim: options.goals.target.map(|row| aim(&dataset, row)).transpose()?,
     };
     let name = options.name.clone().unwrap_or_else(|| options.model.name());
     let selection = match &options.points {
@@ -72,10 +72,14 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
 
 /// The attacks that were asked for: none of its own for a transfer, unless they are named.
 fn attacks(options: &AuditOptions) -> Vec<Attack> {
-    if options.no_attack || (options.transfer_from.is_some() && options.attack.is_empty()) {
+    if options.no_attack || (options.transfer_from.is_some() && options.goals.attack.is_empty()) {
         return vec![];
     }
-    if options.attack.is_empty() { vec![Attack::default()] } else { options.attack.clone() }
+    if options.goals.attack.is_empty() {
+        vec![Attack::default()]
+    } else {
+        options.goals.attack.clone()
+    }
 }
 
 /// The row that targeted attacks aim at.

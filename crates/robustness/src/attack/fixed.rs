@@ -50,10 +50,11 @@ pub fn strongest(
     };
     let starts = starts(target, &jacobians.directions, &attack.effort);
     let mut judging = PointObjective::judging(target, goal, JUDGING_DRAWS);
-    climb(target.ball, attack, &objectives, &mut judging, starts, radii)
+    climb(target.ball, attack, &objectives, &mut judging, starts, radii, &mut || true)
 }
 
-/// The climb through all radii, on which survivors are compared by `judging`.
+/// The climb through all radii, on which survivors are compared by `judging`. `go_on` is asked
+/// before each step of it.
 pub(super) fn climb(
     ball: &Ball<'_>,
     attack: &Attack,
@@ -61,6 +62,7 @@ pub(super) fn climb(
     judging: &mut dyn Objective,
     starts: Vec<Start>,
     radii: &[f64],
+    go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<Strongest>, Error> {
     let mut climb = Climb::new(ball, attack, objectives, starts);
     let still = vec![0.0; ball.limits().0.len()];
@@ -71,15 +73,16 @@ pub(super) fn climb(
         by: "none".to_string(),
     };
     let mut found: Vec<Strongest> = Vec::with_capacity(radii.len());
-    let mut below = radii.first().map_or(0.0, |radius| radius * FOOT);
-    for &radius in radii {
-        while below * GROWTH < radius {
-            below *= GROWTH;
-            climb.to(below, 1)?;
+    for step in steps(radii) {
+        if !go_on() {
+            return Err(Error::Interrupted);
         }
-        below = radius;
-        let stored: Vec<(Perturbation, String)> = climb
-            .to(radius, ASCENTS)?
+        let Step { radius, given } = step;
+        let survivors = climb.to(radius, if given { ASCENTS } else { 1 })?;
+        if !given {
+            continue;
+        }
+        let stored: Vec<(Perturbation, String)> = survivors
             .iter()
             .map(|survivor| (inside(ball, &survivor.u, radius), survivor.name.clone()))
             .collect();
@@ -94,6 +97,28 @@ pub(super) fn climb(
         found.push(strongest.clone());
     }
     Ok(found)
+}
+
+/// A ball on the way.
+pub(super) struct Step {
+    radius: f64,
+    /// Whether it is one of those asked for.
+    given: bool,
+}
+
+/// The balls that a climb through the given ones takes.
+pub(super) fn steps(radii: &[f64]) -> Vec<Step> {
+    let mut steps = vec![];
+    let mut below = radii.first().map_or(0.0, |radius| radius * FOOT);
+    for &radius in radii {
+        while below * GROWTH < radius {
+            below *= GROWTH;
+            steps.push(Step { radius: below, given: false });
+        }
+        below = radius;
+        steps.push(Step { radius, given: true });
+    }
+    steps
 }
 
 /// What is stored of u, no longer than `radius`: rounding to `x + d` may lengthen it a little.

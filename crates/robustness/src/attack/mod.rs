@@ -27,7 +27,7 @@ pub mod verdict;
 pub use curve::{CurvePoint, DamageCurve};
 pub use fixed::{Strongest, strongest};
 pub use margin::{AttackedMargin, least_draws};
-pub use universal::universal;
+pub use universal::{universal, universal_steps};
 pub use verdict::Verdict;
 
 use std::fmt;
@@ -118,9 +118,9 @@ pub struct Effort {
     pub random: usize,
     /// Noise draws per gradient.
     pub draws: usize,
-    /// Gradient steps at each norm of the sweep.
+    /// Gradient steps of an ascent.
     pub steps: usize,
-    /// Starts that survive the first norms of the sweep.
+    /// Candidates that survive at each norm, where all starts compete with them.
     pub survivors: usize,
     /// Ratio of neighbouring norms of the sweep.
     pub growth: f64,

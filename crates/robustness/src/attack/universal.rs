@@ -1,6 +1,6 @@
 //! Universal perturbations: one for many points [Moosavi-Dezfooli 2017].
 
-use super::fixed::climb;
+use super::fixed::{climb, steps};
 use super::goal::Goal;
 use super::objective::{Evaluation, Objective, PointObjective};
 use super::starts::{Start, starts};
@@ -8,8 +8,10 @@ use super::{Attack, Strongest};
 use crate::jacobian::Jacobians;
 use crate::{Ball, Error, Target};
 
-/// Draws for each point that choose between perturbations: the points make up for their number.
-const DRAWS_PER_POINT: usize = 32;
+/// Draws of all points together behind a gradient, and behind the choice between perturbations:
+/// the points make up for the number of draws of each, which is never below an antithetic pair.
+const GRADIENT_DRAWS: usize = 256;
+const JUDGING_DRAWS: usize = 2048;
 
 /// Points whose singular directions begin ascents: starts of more cost more than they find.
 const STARTING_POINTS: usize = 4;
@@ -17,10 +19,11 @@ const STARTING_POINTS: usize = 4;
 /// The perturbation in each ball that increases the mean of a goal over many points most. Where
 /// `x + d` leaves the box of a point, it is clipped for that point.
 ///
-/// `ball`: about any input, without a box. `goals` and `jacobians`: one for each target.
+/// `ball`: about any input, without a box. `goals` and `jacobians`: one for each target. `watch` is
+/// told how many of [`universal_steps`] are done, and whether it wants more.
 ///
 /// # Errors
-/// If a value is not finite.
+/// If a value is not finite, or `watch` wants no more.
 pub fn universal(
     ball: &Ball<'_>,
     targets: &[Target<'_>],
@@ -28,8 +31,11 @@ pub fn universal(
     jacobians: &[Jacobians],
     attack: &Attack,
     radii: &[f64],
+    watch: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Vec<Strongest>, Error> {
-    let objectives = |first, draws| -> Box<dyn Objective> {
+    let each = |draws: usize| (draws / targets.len()).max(2);
+    let objectives = |first, draws: usize| -> Box<dyn Objective> {
+        let draws = draws.min(each(GRADIENT_DRAWS));
         let mut points = Vec::with_capacity(targets.len());
         for (&target, goal) in targets.iter().zip(goals) {
             points.push(PointObjective::new(target, goal.as_ref(), first, draws));
@@ -38,7 +44,7 @@ pub fn universal(
     };
     let mut points = Vec::with_capacity(targets.len());
     for (&target, goal) in targets.iter().zip(goals) {
-        points.push(PointObjective::judging(target, goal.as_ref(), DRAWS_PER_POINT));
+        points.push(PointObjective::judging(target, goal.as_ref(), each(JUDGING_DRAWS)));
     }
     let mut judging = Mean { points, targets };
     let starts: Vec<Start> = targets
@@ -52,7 +58,17 @@ pub fn universal(
                 .map(move |start| Start { name: format!("{} of {index}", start.name), ..start })
         })
         .collect();
-    climb(ball, attack, &objectives, &mut judging, starts, radii)
+    let mut done = 0;
+    let mut go_on = || {
+        done += 1;
+        watch(done - 1)
+    };
+    climb(ball, attack, &objectives, &mut judging, starts, radii, &mut go_on)
+}
+
+/// Steps of the climb that [`universal()`] makes.
+pub fn universal_steps(radii: &[f64]) -> usize {
+    steps(radii).len()
 }
 
 /// The mean of a goal over points.

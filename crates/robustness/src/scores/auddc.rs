@@ -80,26 +80,6 @@ impl DistortionCurve {
     }
 }
 
-/// The mean of a damage curve over the norms from 0 to `reach`, in units of damage.
-///
-/// The same computation as the AUDDC for attacks without a target, where damage rises instead
-/// of a distance falling. *This score is ours*, not one of the literature: there is no target to
-/// normalise by, so models compare only at the same `reach`. The curve is an upper envelope that
-/// begins at norm 0 with the damage `at_rest` that sampling alone does, is linear from one attack
-/// to the next, and stays at its largest value from the last attack on. Attacks longer than
-/// `reach` and attacks whose norm or damage is not finite are left out.
-///
-/// `None` if `reach` is not positive and finite, or `at_rest` not finite.
-pub fn mean_damage(at_rest: f64, attacks: &[Distortion], reach: f64) -> Option<f64> {
-    if !(reach > 0.0 && reach.is_finite() && at_rest.is_finite()) {
-        return None;
-    }
-    let negative = |attack: &Distortion| Distortion { output: -attack.output, ..*attack };
-    let unperturbed = Distortion { input: 0.0, output: -at_rest };
-    let curve = lower_envelope(unperturbed, attacks.iter().map(negative), reach);
-    Some(-area(&curve) / reach)
-}
-
 /// The least output of all attacks up to each norm, with a corner at each attack and at `end`.
 fn lower_envelope(
     unperturbed: Distortion,
@@ -200,19 +180,6 @@ mod tests {
         ] {
             assert_eq!(DistortionCurve::new(&[], &undefined), None, "{undefined:?}");
         }
-    }
-
-    #[test]
-    fn mean_damages_by_hand() {
-        let damage = |points: &[(f64, f64)], reach| mean_damage(1.0, &attacks(points), reach);
-        assert_eq!(damage(&[], 3.0), Some(1.0));
-        // Linear damage from 1 to 5.
-        assert_eq!(damage(&[(2.0, 5.0)], 2.0), Some(3.0));
-        // Then kept, and a weaker attack does not lower it.
-        assert_eq!(damage(&[(2.0, 5.0), (3.0, 2.0)], 4.0), Some(4.0));
-        assert_eq!(damage(&[(5.0, 9.0), (1.0, f64::NAN), (2.0, f64::INFINITY)], 4.0), Some(1.0));
-        assert_eq!([0.0, -1.0, f64::NAN, f64::INFINITY].map(|reach| damage(&[], reach)), [None; 4]);
-        assert_eq!(mean_damage(f64::NAN, &[], 1.0), None);
     }
 
     fn points() -> impl Strategy<Value = Vec<(f64, f64)>> {

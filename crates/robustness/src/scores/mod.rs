@@ -6,7 +6,6 @@
 //! | [`kl_divergence`], [`symmetric_kl_divergence`] | posteriors | lower |
 //! | [`psnr()`], [`ssim()`], [`ms_ssim`] | pictures, such as reconstructions | higher |
 //! | [`DistortionCurve::area`] (AUDDC) | targeted attacks of all strengths | higher |
-//! | [`mean_damage`] | untargeted attacks of all strengths | lower |
 //!
 //! All but the first, which takes draws, are pure functions of numbers on the host, in f64. Where
 //! a score is not defined (a picture smaller than a window, a scale of 0) it is `None`. Values
@@ -18,7 +17,7 @@ mod kl;
 mod psnr;
 mod ssim;
 
-pub use auddc::{Distances, Distortion, DistortionCurve, mean_damage};
+pub use auddc::{Distances, Distortion, DistortionCurve};
 pub use degradation::{expected_log_likelihood, relative_degradation};
 pub use kl::{kl_divergence, symmetric_kl_divergence};
 pub use psnr::psnr;
