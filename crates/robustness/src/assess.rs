@@ -8,7 +8,7 @@ use crate::attack::margin::level_at_rest;
 use crate::attack::optimiser::Candidate;
 use crate::attack::{Attack, AttackedMargin, DamageCurve};
 use crate::jacobian::{Jacobians, Norm};
-use crate::model::{Draws, host};
+use crate::model::{Draws, host, lengths};
 use crate::scores::{expected_log_likelihood, relative_degradation};
 use crate::statistics::Proportion;
 use crate::{Ball, Domain, Encoding, Error, Model, Radius, Target, bounds, probability};
@@ -301,7 +301,7 @@ pub fn reconstructions(
     let reference = model.reconstruct(&model.encoding(x)?.mu)?;
     let draws = Draws { noise, purpose: Purpose::Scores, index };
     let z = model.sample(&model.encoding(perturbed)?, draws, 0, SAMPLES);
-    let damages = model.distances(z.clone(), &reference);
+    let damages = lengths(model.change(z.clone(), &reference));
     let mut order: Vec<usize> = (0..SAMPLES).collect();
     order.sort_by(|&a, &b| damages[a].total_cmp(&damages[b]));
     let row: Tensor<2> = z.narrow(0, order[SAMPLES / 2], 1);

@@ -2,7 +2,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use vaegis_network::Network;
 use vaegis_vae::{Likelihood, Noise, Posterior, Purpose, Vae};
 
-use crate::{Error, jacobian};
+use crate::{Error, jacobian, surrogate};
 
 /// Rows per batch: larger batches no longer speed up the matrix products, and their
 /// values fall out of the processor's cache.
@@ -28,6 +28,17 @@ pub struct Encoding {
     pub sigma: Vec<f32>,
 }
 
+impl Encoding {
+    /// Latent samples `mu + eta sigma`, for noise given as one row of `latent` numbers per draw.
+    pub(crate) fn samples(&self, eta: &[f32]) -> Vec<f32> {
+        let of = |(eta, (mu, sigma)): (&f32, (&f32, &f32))| mu + eta * sigma;
+        let posterior = || self.mu.iter().zip(&self.sigma);
+        eta.chunks_exact(self.mu.len())
+            .flat_map(|eta| eta.iter().zip(posterior()).map(of))
+            .collect()
+    }
+}
+
 impl Model {
     /// Prepares `vae`. The size of a batch depends on the model alone: other batches
     /// round differently, and an attack can turn a rounding error into another optimum.
@@ -41,7 +52,7 @@ impl Model {
     /// Bytes that assessing one point takes: what one thread needs, whatever the number of
     /// draws.
     pub fn point_bytes(&self) -> usize {
-        self.batch_bytes() + jacobian::bytes(self)
+        self.batch_bytes() + jacobian::bytes(self).max(surrogate::bytes(self))
     }
 
     /// Bytes that the values of one batch take.
@@ -142,22 +153,16 @@ impl Model {
         count: usize,
     ) -> Tensor<2> {
         let latent = self.latent();
-        let mut values = draws.noise.normal(draws.purpose, draws.index, first, count, latent);
-        for row in values.chunks_mut(latent) {
-            for ((value, mu), sigma) in row.iter_mut().zip(&encoding.mu).zip(&encoding.sigma) {
-                *value = mu + *value * sigma;
-            }
-        }
-        self.tensor(values, latent)
+        let eta = draws.noise.normal(draws.purpose, draws.index, first, count, latent);
+        self.tensor(encoding.samples(&eta), latent)
     }
 
-    /// `|g(z) - reference|_2` for each row of z.
+    /// `g(z) - reference`, `[rows, features]`.
     ///
     /// # Shapes
     /// `z`: `[rows, latent]`, `reference`: `[1, features]`.
-    pub(crate) fn distances(&self, z: Tensor<2>, reference: &Tensor<2>) -> Vec<f32> {
-        let change = self.generator.forward(z).remove(0) - reference.clone();
-        host(change.square().sum_dim(1).sqrt())
+    pub(crate) fn change(&self, z: Tensor<2>, reference: &Tensor<2>) -> Tensor<2> {
+        self.generator.forward(z).remove(0) - reference.clone()
     }
 
     /// Visits `|Delta|` for the draws `first .. first + count` of a posterior, batch by batch.
@@ -173,7 +178,7 @@ impl Model {
         while first < range.end {
             let count = (range.end - first).min(self.rows as u64) as usize;
             let z = self.sample(encoding, draws, first, count);
-            visit(&self.distances(z, reference));
+            visit(&lengths(self.change(z, reference)));
             first += count as u64;
         }
     }
@@ -185,6 +190,11 @@ pub(crate) struct Draws<'a> {
     pub noise: &'a Noise,
     pub purpose: Purpose,
     pub index: u64,
+}
+
+/// The l2 length of each row.
+pub(crate) fn lengths(rows: Tensor<2>) -> Vec<f32> {
+    host(rows.square().sum_dim(1).sqrt())
 }
 
 /// The values of a tensor, row-major, on the host.

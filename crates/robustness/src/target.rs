@@ -1,6 +1,7 @@
 use burn::tensor::Tensor;
 use vaegis_vae::Noise;
 
+use crate::model::lengths;
 use crate::{Ball, Encoding, Error, Model};
 
 /// One point under assessment: what every estimate and attack needs to know of it.
@@ -25,17 +26,29 @@ impl Target<'_> {
     ///
     /// # Errors
     /// If a damage is not finite.
-    pub(crate) fn damages(self, encoding: &Encoding, mut eta: Vec<f32>) -> Result<Vec<f32>, Error> {
+    pub(crate) fn damages(self, encoding: &Encoding, eta: Vec<f32>) -> Result<Vec<f32>, Error> {
+        self.decode(encoding, eta, |_, _| {})
+    }
+
+    /// Likewise; visits the latent samples and their changes Delta, `[rows, features]`, batch by
+    /// batch.
+    ///
+    /// # Errors
+    /// If a damage is not finite.
+    pub(crate) fn decode(
+        self,
+        encoding: &Encoding,
+        eta: Vec<f32>,
+        mut visit: impl FnMut(&[f32], &Tensor<2>),
+    ) -> Result<Vec<f32>, Error> {
         let latent = self.model.latent();
-        for row in eta.chunks_mut(latent) {
-            for ((value, mu), sigma) in row.iter_mut().zip(&encoding.mu).zip(&encoding.sigma) {
-                *value = mu + *value * sigma;
-            }
-        }
-        let mut damages = Vec::with_capacity(eta.len() / latent);
-        for batch in eta.chunks(self.model.rows() * latent) {
+        let z = encoding.samples(&eta);
+        let mut damages = Vec::with_capacity(z.len() / latent);
+        for batch in z.chunks(self.model.rows() * latent) {
             let z = self.model.tensor(batch.to_vec(), latent);
-            damages.extend(self.model.distances(z, self.reference));
+            let change = self.model.change(z, self.reference);
+            damages.extend(lengths(change.clone()));
+            visit(batch, &change);
         }
         if damages.iter().all(|damage| damage.is_finite()) {
             Ok(damages)

@@ -2,10 +2,11 @@
 
 use super::Attack;
 use super::curve::{CurvePoint, DamageCurve};
+use super::expectation::Expectation;
 use super::optimiser::Candidate;
 use super::ray::Ray;
 use super::search::Search;
-use super::verdict::{Expectation, Verdict};
+use super::verdict::Verdict;
 use crate::ball::Perturbation;
 use crate::{Error, Target};
 
@@ -14,7 +15,10 @@ const LENGTHENING: f64 = 0.005;
 
 /// Verdicts asked for the refined perturbation, lengthened by what each says is missing, and
 /// the share of alpha that each may err with. Each has draws of its own.
-const REFINED: [f64; 4] = [0.375, 0.125, 0.125, 0.0625];
+const REFINED: [f64; 6] = [0.3, 0.15, 0.1, 0.0625, 0.05, 0.025];
+
+/// Least and most that one lengthening adds to a norm, relative to it.
+const LENGTHENINGS: [f64; 2] = [0.003, 0.3];
 
 /// Further verdicts go to the first perturbation of the sweep with at most this share of draws
 /// within r: damage need not rise along a ray, and a box can end it.
@@ -144,18 +148,18 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// What `ray` knows of the damages at a norm.
-    fn expectation<'a>(&self, ray: &'a Ray, norm: f64) -> Expectation<'a> {
-        let (form, residual) = ray.form(norm);
-        Expectation::new(form, self.r, residual, ray.misplaced())
-    }
-
-    /// How far below 1/2 to aim: as far as some lengthening brings, and at least so far that
-    /// the draws can decide.
-    fn clear_distance(&self, ray: &Ray, norm: f64, level: f64) -> f64 {
-        let slope = ray.within(self.r, 0.95 * norm) - ray.within(self.r, 1.05 * norm);
-        let least = self.expectation(ray, norm).distance(self.draws, level);
-        least.max(LENGTHENING * slope / 0.1)
+    /// How far below 1/2 to aim about a norm: as far as some lengthening brings, and at least so
+    /// far that the draws can decide. And by how much what the ray says of p is wrong there.
+    fn foresee(&self, ray: &Ray, norm: f64, level: f64) -> Result<(f64, f64), Error> {
+        let Self { target, r, draws, .. } = *self;
+        let Target { model, ball, .. } = target;
+        let encoding = model.encoding(&ball.perturbed(&ray.at(target, norm)))?;
+        let quartic = ray.quartic(model);
+        let expectation = Expectation::new(target, &encoding, r, ray.form(norm), quartic);
+        let least = expectation.distance(draws, level);
+        let says = ray.within(r, norm);
+        let error = expectation.probability(says, ray.eta())? - says;
+        Ok((least.max(LENGTHENING * ray.slope(r, norm)), error))
     }
 
     /// The shortest perturbation along a ray that a verdict calls a break.
@@ -167,30 +171,26 @@ impl Judge<'_> {
         alpha: f64,
     ) -> Result<Option<AttackedMargin>, Error> {
         let Self { target, r, .. } = *self;
-        let mut norm = search.least;
-        // By how much verdicts contradict what the ray says of p.
-        let mut correction = 0.0;
+        let crossing = ray.norm_of(r, 0.5).max(search.least);
+        let (distance, error) = self.foresee(&ray, crossing, alpha * REFINED[0])?;
+        let mut norm = ray.norm_of(r, 0.5 - distance - error).max(search.least);
+        if ray.ends_at(norm) {
+            (ray, norm) = search.seek(ray, best, 0.5 - distance, 0)?;
+        }
         for (attempt, share) in REFINED.into_iter().enumerate() {
             let level = alpha * share;
-            let crossing = ray.norm_of(r, 0.5).max(norm);
-            let distance = self.clear_distance(&ray, crossing, level);
-            let aimed = ray.norm_of(r, 0.5 - distance - correction);
-            if ray.ends_at(aimed) {
-                // What verdicts said of this ray says nothing of another.
-                correction = 0.0;
-                (ray, norm) = search.seek(ray, best, 0.5 - distance, 0)?;
-            } else {
-                norm = aimed.max(norm);
-            }
             let u = ray.at(target, norm);
             let margin = self.judge(&u, &ray, norm, level, attempt, &best.name)?;
             if margin.verdict.p_value <= level {
                 return Ok(Some(margin));
             }
-            let missed = margin.verdict.p - ray.within(r, norm);
-            correction = f64::max(correction + 0.25 * distance, missed);
-            // Where the ray says no more, it says so by not moving.
-            norm *= 1.002;
+            // Of p its draws say more than the ray does; of the slope they say nothing.
+            let missing = (margin.verdict.p - (0.5 - distance)) / ray.slope(r, norm);
+            let [least, most] = LENGTHENINGS;
+            norm *= 1.0 + missing.clamp(least, most);
+            if ray.ends_at(norm) {
+                ray = search.ray(best, norm, 0)?;
+            }
         }
         Ok(None)
     }
@@ -205,12 +205,14 @@ impl Judge<'_> {
         attempt: usize,
         name: &str,
     ) -> Result<AttackedMargin, Error> {
-        let perturbation = self.target.ball.store(u);
-        let encoding = self.target.model.encoding(&perturbation.perturbed)?;
-        let expectation = self.expectation(ray, norm);
+        let Self { target, r, draws, .. } = *self;
+        let perturbation = target.ball.store(u);
+        let encoding = target.model.encoding(&perturbation.perturbed)?;
+        let quartic = ray.quartic(target.model);
+        let expectation = Expectation::new(target, &encoding, r, ray.form(norm), quartic);
         let first = (self.first + attempt as u64) * VERDICT_BLOCK;
-        let verdict = expectation.judge(self.target, &encoding, self.draws, level, first)?;
-        let crossing = ray.norm_of(self.r, 0.5);
+        let verdict = Verdict::reach(target, &encoding, &expectation, draws, level, first)?;
+        let crossing = ray.norm_of(r, 0.5 - (verdict.p - ray.within(r, norm)));
         let crossing = (!ray.ends_at(crossing)).then_some(crossing);
         Ok(AttackedMargin { perturbation, verdict, crossing, by: name.to_string() })
     }

@@ -13,6 +13,7 @@
 
 mod climb;
 pub mod curve;
+mod expectation;
 pub mod fixed;
 pub mod goal;
 pub mod margin;

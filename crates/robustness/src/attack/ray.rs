@@ -1,16 +1,24 @@
 //! Where along one direction half of the draws stay within r.
 
+use std::cell::OnceCell;
+
 use vaegis_vae::Purpose;
 
 use super::goal::Landscape;
-use crate::surrogate::{Fit, QuadraticForm, Sample};
-use crate::{Encoding, Error, Target};
+use crate::surrogate::{Fit, Moments, QuadraticForm, Quartic, Sample};
+use crate::{Encoding, Error, Model, Target};
 
 /// Norms that a sample of a ray is spread over.
 const NORMS: usize = 8;
 
 /// Halvings of the interval that holds a norm.
 const HALVINGS: usize = 18;
+
+/// Half the relative range of norms that slopes are taken over: the wider, the less noise.
+const SLOPE_SPAN: f64 = 0.15;
+
+/// No slope is taken to be less.
+const LEAST_SLOPE: f64 = 0.01;
 
 /// How far beyond the sampled norms the fit is trusted, in units of their span.
 const EXTRAPOLATION: f64 = 1.5;
@@ -23,10 +31,14 @@ pub(super) struct Ray {
     /// Half the width of the sampled norms, relative to the centre.
     span: f64,
     fit: Fit,
-    /// The posterior at the centre, and the latent samples about it with their squared damages.
+    /// The posterior at the centre, and the draws about it: their noise, latent samples and
+    /// squared damages.
     about: Encoding,
+    eta: Vec<f32>,
     z: Vec<f32>,
     squares: Vec<f64>,
+    moments: Option<Moments>,
+    quartic: OnceCell<Option<Quartic>>,
 }
 
 impl Ray {
@@ -45,29 +57,35 @@ impl Ray {
         draws: usize,
         r: f64,
     ) -> Result<Self, Error> {
-        let latent = target.model.latent();
+        let Target { model, ball, noise, index, .. } = target;
+        let latent = model.latent();
+        let posterior = |t: f64| {
+            let u = ball.along(&direction, centre * (1.0 + t));
+            model.encoding(&ball.perturbed(&u))
+        };
+        let about = posterior(0.0)?;
+        let mut moments = Moments::new(model, &about, draws, r * r);
         let mut sample = Sample { latent, ..Sample::default() };
         let mut z = vec![];
         let each = draws.div_ceil(NORMS);
         for k in 0..NORMS {
             let t = span * (2.0 * (k as f64 + 0.5) / NORMS as f64 - 1.0);
-            let u = target.ball.along(&direction, centre * (1.0 + t));
-            let encoding = target.model.encoding(&target.ball.perturbed(&u))?;
             let first = first + (k * each) as u64;
-            let eta = target.noise.normal(Purpose::Candidates, target.index, first, each, latent);
-            for row in eta.chunks(latent) {
-                let pairs = row.iter().zip(&encoding.mu).zip(&encoding.sigma);
-                z.extend(pairs.map(|((eta, mu), sigma)| mu + eta * sigma));
-            }
-            let damages = target.damages(&encoding, eta.clone())?;
-            sample.eta.extend(eta);
+            let eta = noise.normal(Purpose::Candidates, index, first, each, latent);
+            sample.eta.extend(&eta);
+            let damages = target.decode(&posterior(t)?, eta, |batch, change| {
+                z.extend_from_slice(batch);
+                if let Some(moments) = &mut moments {
+                    moments.add(model, batch, change);
+                }
+            })?;
             sample.positions.extend(std::iter::repeat_n(t / span, each));
             sample.squares.extend(damages.iter().map(|&damage| f64::from(damage).powi(2)));
         }
-        let middle = target.ball.perturbed(&target.ball.along(&direction, centre));
-        let about = target.model.encoding(&middle)?;
         let fit = Fit::new(&sample, r * r);
-        Ok(Self { direction, centre, span, fit, about, z, squares: sample.squares })
+        let Sample { eta, squares, .. } = sample;
+        let quartic = OnceCell::new();
+        Ok(Self { direction, centre, span, fit, about, eta, z, squares, moments, quartic })
     }
 
     /// The share of draws beyond r about this ray as a function of the posterior, if its draws
@@ -84,6 +102,13 @@ impl Ray {
     /// Estimate of `P(|Delta| <= r)` at a norm.
     pub(super) fn within(&self, r: f64, norm: f64) -> f64 {
         self.fit.within(r, self.position(norm))
+    }
+
+    /// By how much that falls where the norm grows, relative to it; at least a little.
+    pub(super) fn slope(&self, r: f64, norm: f64) -> f64 {
+        let [shorter, longer] = [1.0 - SLOPE_SPAN, 1.0 + SLOPE_SPAN].map(|scale| scale * norm);
+        let fall = self.within(r, shorter) - self.within(r, longer);
+        (fall / (2.0 * SLOPE_SPAN)).max(LEAST_SLOPE)
     }
 
     /// Whether `norm` is the end of what can be said.
@@ -113,9 +138,15 @@ impl Ray {
         (surrogate.at(self.position(norm)), surrogate.residual)
     }
 
-    /// Share of draws that a surrogate fitted to others puts on the wrong side of r.
-    pub(super) fn misplaced(&self) -> f64 {
-        self.fit.misplaced
+    /// The noise of its draws.
+    pub(super) fn eta(&self) -> &[f32] {
+        &self.eta
+    }
+
+    /// The damage as a quartic of the latent sample, if the draws tell that.
+    pub(super) fn quartic(&self, model: &Model) -> Option<&Quartic> {
+        let fit = || self.moments.as_ref().and_then(|moments| moments.fit(model));
+        self.quartic.get_or_init(fit).as_ref()
     }
 
     fn position(&self, norm: f64) -> f64 {

@@ -11,7 +11,7 @@ use super::ray::Ray;
 use crate::{Error, Target};
 
 /// Draws that search along a direction: in a wide range of norms, and in a narrow one.
-const RAY_DRAWS: [usize; 2] = [384, 1152];
+const RAY_DRAWS: [usize; 2] = [384, 768];
 
 /// Those ranges, relative to their middles.
 const RAY_SPANS: [f64; 2] = [0.4, 0.25];

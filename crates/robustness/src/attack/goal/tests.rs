@@ -5,7 +5,7 @@ use vaegis_network::ops::Function;
 use vaegis_vae::{Architecture, Likelihood, Noise, Posterior, Purpose, VaeConfig};
 
 use super::{Goal, Kind, Landscape, MaximumDamage, Statistic, SymmetricKl};
-use crate::model::host;
+use crate::model::{host, lengths};
 use crate::{Ball, Domain, Encoding, Error, InputBox, Model, Target};
 
 const LATENT: usize = 3;
@@ -136,7 +136,7 @@ fn a_landscape_of_a_linear_decoder_is_the_damage() {
         .flat_map(|eta| eta.iter().zip(&about.mu).zip(&about.sigma))
         .map(|((eta, mu), sigma)| mu + eta * sigma)
         .collect();
-    let damages = model.distances(model.tensor(z.clone(), LATENT), &reference);
+    let damages = lengths(model.change(model.tensor(z.clone(), LATENT), &reference));
     let squares: Vec<f64> = damages.iter().map(|&damage| f64::from(damage).powi(2)).collect();
     let (r, width) = (f64::from(damages[0]), 0.2);
     let landscape = Landscape::fit(&model, &about, &z, &squares, r, width).unwrap();

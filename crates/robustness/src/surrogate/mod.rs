@@ -5,9 +5,13 @@
 //! `r^2` they fall without decoding them. It only ever saves draws: estimates correct it by
 //! the draws it gets wrong, and verdicts count those.
 
+mod quartic;
+
 use nalgebra::{DMatrix, DVector};
 
 use crate::statistics::GeneralisedChiSquare;
+
+pub(crate) use quartic::{Moments, Quartic, bytes};
 
 /// Draws per unknown of a fit, at least.
 const DRAWS_PER_UNKNOWN: usize = 4;
@@ -228,11 +232,19 @@ pub(crate) struct QuadraticForm<'a> {
 }
 
 impl QuadraticForm<'_> {
-    /// The value at one draw.
-    pub(crate) fn value(&self, eta: &[f32]) -> f64 {
+    /// The values at draws, given as one row of noise each.
+    pub(crate) fn values(&self, eta: &[f32]) -> Vec<f64> {
+        let rows = eta.chunks_exact(self.weights.len());
         match self.axes {
-            None => self.value_along(eta),
-            Some(axes) => self.value_along(&along(axes, eta)),
+            None => rows.map(|eta| self.value_along(eta)).collect(),
+            Some(axes) => {
+                let mut noise = vec![0.0; self.weights.len()];
+                rows.map(|eta| {
+                    along(axes, eta, &mut noise);
+                    self.value_along(&noise)
+                })
+                .collect()
+            }
         }
     }
 
@@ -254,9 +266,10 @@ impl QuadraticForm<'_> {
 }
 
 /// The components of a draw along axes.
-fn along(axes: &[f32], eta: &[f32]) -> Vec<f32> {
-    let component = |axis: &[f32]| axis.iter().zip(eta).map(|(a, e)| a * e).sum();
-    axes.chunks_exact(eta.len()).map(component).collect()
+fn along(axes: &[f32], eta: &[f32], components: &mut [f32]) {
+    for (component, axis) in components.iter_mut().zip(axes.chunks_exact(eta.len())) {
+        *component = axis.iter().zip(eta).map(|(a, e)| a * e).sum();
+    }
 }
 
 /// A surrogate with draws that it was not fitted to, which correct it.
@@ -272,20 +285,19 @@ struct Corrected {
 impl Corrected {
     fn new(surrogate: Surrogate, mut sample: Sample) -> Self {
         if let Some(axes) = &surrogate.axes {
-            sample.eta =
-                sample.eta.chunks(sample.latent).flat_map(|eta| along(axes, eta)).collect();
+            let mut components = vec![0.0; sample.eta.len()];
+            for (eta, components) in
+                sample.eta.chunks(sample.latent).zip(components.chunks_mut(sample.latent))
+            {
+                along(axes, eta, components);
+            }
+            sample.eta = components;
         }
         let draws = 0..sample.squares.len();
         let fitted = draws
             .map(|draw| surrogate.at(sample.positions[draw]).value_along(sample.eta(draw)))
             .collect();
         Self { surrogate, sample, fitted }
-    }
-
-    /// Draws that the surrogate puts on the wrong side of a squared damage.
-    fn misplaced(&self, square: f64) -> usize {
-        let pairs = self.fitted.iter().zip(&self.sample.squares);
-        pairs.filter(|(fitted, is)| (**fitted <= square) != (**is <= square)).count()
     }
 
     /// `P(|Delta| <= r)` at position t: that of the surrogate, corrected by the share of the
@@ -310,9 +322,6 @@ pub(crate) struct Fit {
     /// Fitted to either half and corrected by the other: draws that a surrogate was fitted to
     /// would flatter it.
     halves: [Corrected; 2],
-    /// Share of the draws that the other half's surrogate puts on the wrong side of the
-    /// boundary, at least half a draw.
-    pub(crate) misplaced: f64,
 }
 
 impl Fit {
@@ -321,12 +330,7 @@ impl Fit {
         let [even, odd] = [sample.half(0), sample.half(1)];
         let (on_even, on_odd) = (Surrogate::fit(&even, boundary), Surrogate::fit(&odd, boundary));
         let halves = [Corrected::new(on_even, odd), Corrected::new(on_odd, even)];
-        let misplaced: usize = halves.iter().map(|half| half.misplaced(boundary)).sum();
-        Self {
-            surrogate: Surrogate::fit(sample, boundary),
-            halves,
-            misplaced: (misplaced as f64).max(0.5) / sample.squares.len().max(1) as f64,
-        }
+        Self { surrogate: Surrogate::fit(sample, boundary), halves }
     }
 
     /// Estimate of `P(|Delta| <= r)` at position t.

@@ -1,0 +1,347 @@
+//! What is expected of a perturbation's damages before its verdict, and which fresh draws are
+//! worth decoding.
+//!
+//! Draws come in groups. For each draw e of a group two surrogates say how likely it is to stay
+//! within r: `a(e)`, whose mean F is known exactly, and the better `b(e)`. One draw J of the K is
+//! decoded, chosen with a probability `s_J / sum(s)`, and the group counts as
+//!
+//! ```text
+//! Y = F + 1/K sum_k (b(e_k) - a(e_k)) + w (1[J is within] - b(e_J)),    w = sum(s) / (K s_J)
+//! ```
+//!
+//! The mean of Y is `P(|Delta| <= r)` whatever a, b and s are, as long as they are fixed before
+//! anything is decoded: bad ones cost draws, not truth. Draws whose side is doubtful are decoded
+//! most often, and others often enough that none weighs much.
+
+use vaegis_vae::Purpose;
+
+use crate::statistics::{BettingTest, normal_cdf, normal_quantile};
+use crate::surrogate::{QuadraticForm, Quartic};
+use crate::{Encoding, Error, Target};
+
+/// Draws of a group: pairs of opposite ones, so that odd terms cancel.
+const GROUP: usize = 8;
+
+/// Steps of the staircase that `a` is: its mean is that of as many probabilities of a form.
+const STEPS: usize = 8;
+
+/// Least and most of [`Limits::weight`], which grows from one to the other with the doubt.
+const WEIGHTS: [f64; 2] = [1.1, 1.5];
+const WEIGHT_PER_DOUBT: f64 = 8.0;
+
+/// Least and most of [`Limits::difference`], and what it is in units of its deviation.
+const DIFFERENCES: [f64; 2] = [0.01, 0.15];
+const DIFFERENCE_DEVIATIONS: f64 = 4.0;
+
+/// How often draws beyond doubt within r are decoded, relative to the average: rarely, as being
+/// wrong there speaks against "robust".
+const SURE: f64 = 0.1;
+
+/// Share of the draws beyond doubt that are expected to be on the other side.
+const SURPRISES: f64 = 0.0005;
+
+/// Groups that a plan is made from.
+const PLANNED: usize = 256;
+
+/// Draws that an aim is corrected by, and where their noise begins.
+const PROBE_DRAWS: usize = 512;
+const PROBE_BLOCK: u64 = 1 << 37;
+
+/// No surrogate is trusted to err less than this, relative to `r^2`: that would be rounding.
+const LEAST_RESIDUAL: f64 = 1e-6;
+
+/// Share of the draws within which a verdict should be reached, on average.
+const SHARE: f64 = 0.45;
+
+/// Where the noise begins that chooses draws.
+const CHOICES: u64 = 1 << 39;
+
+/// The steps of a smooth verdict on a draw: a logistic function this steep is close to the normal
+/// distribution function.
+const STEEPNESS: f64 = 1.702;
+
+/// What is known of the damages under a perturbation before its verdict.
+#[derive(Debug)]
+pub(super) struct Expectation<'a> {
+    target: Target<'a>,
+    encoding: &'a Encoding,
+    square: f64,
+    surrogates: Option<Surrogates<'a>>,
+    /// Variance of Y.
+    variance: f64,
+}
+
+/// What says how likely a draw is to stay within r.
+#[derive(Debug)]
+struct Surrogates<'a> {
+    quadratic: QuadraticForm<'a>,
+    /// The steps of a, as squared damages.
+    steps: [f64; STEPS],
+    /// F, the mean of a.
+    known: f64,
+    /// What b is made of, and how far that errs. `None` stands for the quadratic.
+    quartic: Option<&'a Quartic>,
+    residual: f64,
+    limits: Limits,
+}
+
+/// What keeps Y bounded: the lower the bound, the more may be staked on it.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// A draw that is not expected to be within counts at most this much when it is.
+    weight: f64,
+    /// What the surrogates may differ by in the mean of a group.
+    difference: f64,
+}
+
+impl Surrogates<'_> {
+    /// How likely a draw is to stay within r that b is told to be at a squared damage.
+    fn likely(&self, square: f64, value: f64) -> f64 {
+        1.0 / (1.0 + (STEEPNESS * (value - square) / self.residual).exp())
+    }
+}
+
+/// Draws to decode: noise, and how each counts, `Y = rest + weight * 1[within]`.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) eta: Vec<f32>,
+    rests: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl<'a> Expectation<'a> {
+    /// For a perturbed input's posterior: what a quadratic form that errs by about `residual`
+    /// expects, and a quartic.
+    pub(super) fn new(
+        target: Target<'a>,
+        encoding: &'a Encoding,
+        r: f64,
+        (quadratic, residual): (QuadraticForm<'a>, f64),
+        quartic: Option<&'a Quartic>,
+    ) -> Self {
+        let square = r * r;
+        let step = |k| square + residual * normal_quantile((k as f64 + 0.5) / STEPS as f64);
+        let steps: [f64; STEPS] = std::array::from_fn(step);
+        let known = steps.iter().map(|&step| quadratic.below(step)).sum::<f64>() / STEPS as f64;
+        let residual = quartic.map_or(residual, |quartic| quartic.residual);
+        let residual = residual.max(LEAST_RESIDUAL * square);
+        let is_usable = !quadratic.is_constant() && known.is_finite();
+        let limits = Limits { weight: WEIGHTS[1], difference: DIFFERENCES[1] };
+        let surrogates =
+            is_usable.then_some(Surrogates { quadratic, steps, known, quartic, residual, limits });
+        // A coin's, where nothing is known.
+        let mut expectation = Self { target, encoding, square, surrogates, variance: 0.25 };
+        expectation.plan();
+        expectation
+    }
+
+    /// How far below 1/2 the probability must be for at most `draws` draws to decide at
+    /// `level`: what their variance asks for, with draws to spare for bad luck, and what can be
+    /// won at the largest stakes, where luck has no part.
+    pub(super) fn distance(&self, draws: u64, level: f64) -> f64 {
+        let information = -level.ln() / draws as f64;
+        let largest = self.most_loss() * information / BettingTest::MOST_AT_STAKE;
+        (2.0 * information / SHARE * self.variance).sqrt().max(1.1 * largest)
+    }
+
+    /// The test of `P(|Delta| <= r) >= 1/2` by observing `1/2 - Y`.
+    pub(super) fn test(&self, expected: f64) -> BettingTest {
+        BettingTest::new(self.most_loss(), expected, self.variance)
+    }
+
+    /// `Y - 1/2` is at most this.
+    fn most_loss(&self) -> f64 {
+        match &self.surrogates {
+            None => 0.5,
+            Some(Surrogates { known, limits, .. }) => {
+                known + limits.difference + limits.weight - 0.5
+            }
+        }
+    }
+
+    /// Estimate of `P(|Delta| <= r)`, where a ray says that it is `says`: from the ray's draws,
+    /// whose noise is `eta`, moved here along the quartic, and from others that no verdict looks
+    /// at.
+    ///
+    /// # Errors
+    /// If a damage is not finite.
+    pub(super) fn probability(&self, says: f64, eta: &[f32]) -> Result<f64, Error> {
+        let Some(surrogates) = &self.surrogates else { return Ok(says) };
+        let moved = match surrogates.quartic {
+            Some(quartic) => self.moved(surrogates, quartic, eta),
+            None => says,
+        };
+        let batch = self.choose(Purpose::Candidates, PROBE_BLOCK, PROBE_DRAWS);
+        let damages = self.target.damages(self.encoding, batch.eta.clone())?;
+        let probed = self.values(&batch, &damages).sum::<f64>() / PROBE_DRAWS as f64;
+        Ok(0.5 * (moved + probed))
+    }
+
+    /// Estimate from the draws that a quartic was fitted to.
+    fn moved(&self, surrogates: &Surrogates<'_>, quartic: &Quartic, eta: &[f32]) -> f64 {
+        let groups = self.likelihoods(surrogates, &self.groups(Purpose::Candidates, 0, PLANNED));
+        let difference = groups.iter().map(|[rough, likely]| likely - rough).sum::<f64>();
+        let here = quartic.values(self.target.model, &self.encoding.samples(eta));
+        let corrections = here.iter().zip(&quartic.left).map(|(here, left)| {
+            f64::from(u8::from(here + left <= self.square)) - surrogates.likely(self.square, *here)
+        });
+        let correction = corrections.sum::<f64>() / here.len() as f64;
+        surrogates.known + difference / groups.len() as f64 + correction
+    }
+
+    /// Y of each draw, given its damage.
+    pub(super) fn values<'b>(
+        &'b self,
+        batch: &'b Batch,
+        damages: &'b [f32],
+    ) -> impl Iterator<Item = f64> + 'b {
+        let counts = batch.rests.iter().zip(&batch.weights);
+        counts.zip(damages).map(|((rest, weight), damage)| {
+            let is_within = f64::from(*damage).powi(2) <= self.square;
+            rest + if is_within { *weight } else { 0.0 }
+        })
+    }
+
+    /// Chooses `count` draws of some noise, one each of groups number `first` on.
+    pub(super) fn choose(&self, purpose: Purpose, first: u64, count: usize) -> Batch {
+        let Target { noise, index, model, .. } = self.target;
+        let latent = model.latent();
+        let Some(surrogates) = &self.surrogates else {
+            let eta = noise.normal(purpose, index, first, count, latent);
+            return Batch { eta, rests: vec![0.0; count], weights: vec![1.0; count] };
+        };
+        let choices = noise.normal(purpose, index, CHOICES + first, count, 1);
+        let eta = self.groups(purpose, first, count);
+        let groups = self.likelihoods(surrogates, &eta);
+        let mut batch = Batch::default();
+        for ((eta, group), choice) in
+            eta.chunks(GROUP * latent).zip(groups.chunks(GROUP)).zip(choices)
+        {
+            let plan = Plan::new(surrogates.known, surrogates.limits, group);
+            let chosen = plan.choose(normal_cdf(f64::from(choice)));
+            batch.eta.extend(&eta[chosen * latent..(chosen + 1) * latent]);
+            let weight = plan.weight(chosen);
+            batch.rests.push(plan.base - weight * plan.likely[chosen]);
+            batch.weights.push(weight);
+        }
+        batch
+    }
+
+    /// The noise of groups, draw after draw: every draw is followed by its opposite.
+    fn groups(&self, purpose: Purpose, first: u64, count: usize) -> Vec<f32> {
+        let Target { noise, index, model, .. } = self.target;
+        let (latent, half) = (model.latent(), GROUP / 2);
+        let half_groups = noise.normal(purpose, index, first * half as u64, count * half, latent);
+        let pairs = half_groups.chunks(latent);
+        pairs.flat_map(|eta| eta.iter().copied().chain(eta.iter().map(|e| -e))).collect()
+    }
+
+    /// a and b of each draw.
+    fn likelihoods(&self, surrogates: &Surrogates<'_>, eta: &[f32]) -> Vec<[f64; 2]> {
+        let rough = surrogates.quadratic.values(eta);
+        let fine = surrogates
+            .quartic
+            .map(|quartic| quartic.values(self.target.model, &self.encoding.samples(eta)));
+        let fine = fine.as_ref().unwrap_or(&rough);
+        let likelihoods = rough.iter().zip(fine).map(|(rough, fine)| {
+            let passed = surrogates.steps.iter().filter(|&step| rough <= step).count();
+            [passed as f64 / STEPS as f64, surrogates.likely(self.square, *fine)]
+        });
+        likelihoods.collect()
+    }
+
+    /// Sets the limits, and the variance that Y has if the surrogates are right about themselves.
+    fn plan(&mut self) {
+        let Some(surrogates) = &self.surrogates else { return };
+        let groups = self.likelihoods(surrogates, &self.groups(Purpose::Candidates, 0, PLANNED));
+        let plans = |limits| -> Vec<Plan> {
+            let plan = |group| Plan::new(surrogates.known, limits, group);
+            groups.chunks(GROUP).map(plan).collect()
+        };
+        let average = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / PLANNED as f64;
+        let spread = |plans: &[Plan]| {
+            let mean = average(&mut plans.iter().map(|plan| plan.base));
+            average(&mut plans.iter().map(|plan| (plan.base - mean).powi(2)))
+        };
+        let widest = plans(surrogates.limits);
+        let doubt = average(&mut widest.iter().map(|plan| plan.doubt));
+        let deviation = spread(&widest).sqrt();
+        let limits = Limits {
+            weight: (WEIGHTS[0] + WEIGHT_PER_DOUBT * doubt).min(WEIGHTS[1]),
+            difference: (DIFFERENCE_DEVIATIONS * deviation).clamp(DIFFERENCES[0], DIFFERENCES[1]),
+        };
+        let plans = plans(limits);
+        let within = average(&mut plans.iter().map(Plan::variance));
+        let variance = spread(&plans) + within + SURPRISES * limits.weight;
+        match &mut self.surrogates {
+            Some(surrogates) if variance.is_finite() => {
+                surrogates.limits = limits;
+                self.variance = variance;
+            }
+            surrogates => *surrogates = None,
+        }
+    }
+}
+
+/// How one group is dealt with.
+#[derive(Debug)]
+struct Plan {
+    /// `F + 1/K sum_k (b - a)`.
+    base: f64,
+    /// The mean deviation of what is not known.
+    doubt: f64,
+    /// b of each draw.
+    likely: [f64; GROUP],
+    /// s of each draw, and their sum.
+    shares: [f64; GROUP],
+    total: f64,
+}
+
+impl Plan {
+    /// For F, and a group's a and b.
+    fn new(known: f64, limits: Limits, group: &[[f64; 2]]) -> Self {
+        let mean = |values: &[f64; GROUP]| values.iter().sum::<f64>() / GROUP as f64;
+        let rough: [f64; GROUP] = std::array::from_fn(|k| group[k][0]);
+        let mut likely: [f64; GROUP] = std::array::from_fn(|k| group[k][1]);
+        let difference = mean(&likely) - mean(&rough);
+        if difference > limits.difference {
+            // Any b is as true: one closer to a keeps Y bounded.
+            let scale = limits.difference / difference;
+            for (likely, rough) in likely.iter_mut().zip(rough) {
+                *likely = rough + scale * (*likely - rough);
+            }
+        }
+        // The best shares are the standard deviations of what is not known. Those added keep
+        // `w (1 - b)` below the most weight: `mean(s) <= doubt + floor mean(1 - b)`.
+        let doubts = likely.map(|b| (b * (1.0 - b)).sqrt());
+        let sure = SURE * mean(&doubts) + 1e-6;
+        let doubt = mean(&doubts) + sure;
+        let floor = doubt / (limits.weight - mean(&likely.map(|b| 1.0 - b)));
+        let shares: [f64; GROUP] =
+            std::array::from_fn(|k| doubts[k] + sure * likely[k] + floor * (1.0 - likely[k]));
+        let base = known + mean(&likely) - mean(&rough);
+        Self { base, doubt: mean(&doubts), likely, shares, total: shares.iter().sum() }
+    }
+
+    /// The draw that a uniform number chooses.
+    fn choose(&self, uniform: f64) -> usize {
+        let mut left = uniform * self.total;
+        for (k, share) in self.shares.iter().enumerate() {
+            left -= share;
+            if left < 0.0 {
+                return k;
+            }
+        }
+        GROUP - 1
+    }
+
+    fn weight(&self, chosen: usize) -> f64 {
+        self.total / (GROUP as f64 * self.shares[chosen])
+    }
+
+    /// Variance of `w (1[within] - b)` if b is right.
+    fn variance(&self) -> f64 {
+        let terms = self.likely.iter().zip(&self.shares).map(|(b, share)| b * (1.0 - b) / share);
+        self.total / (GROUP * GROUP) as f64 * terms.sum::<f64>()
+    }
+}
