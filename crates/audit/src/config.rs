@@ -168,6 +168,12 @@ impl AuditConfig {
             format!("seed must be below 2^63, found {}", self.seed),
         );
         problems.extend(problems_of(attacks, aim.as_ref()));
+        for attack in attacks.iter().filter(|attack| attack.penalty != 0.0) {
+            problems.push(format!(
+                "the penalty of {attack} is for perturbations of given sizes: a margin is a least \
+                 length already"
+            ));
+        }
         let tries = attacks.len() + usize::from(self.transfer.is_some());
         let least = if tries > 0 { least_draws(*alpha / tries as f64) } else { 0 };
         if *draws < least {
@@ -195,6 +201,11 @@ pub(crate) fn problems_of(attacks: &[Attack], aim: Option<&Aim>) -> Vec<String> 
             growth >= 1.1 && growth.is_finite(),
             format!("the growth of the norms of {attack} must be at least 1.1, found {growth}"),
         );
+        let penalty = attack.penalty;
+        require(
+            penalty >= 0.0 && penalty.is_finite(),
+            format!("the penalty of {attack} must be a number from 0 on, found {penalty}"),
+        );
         require(
             aim.is_some() || !attack.goal.is_targeted(),
             format!("{attack} aims at another input: say which with --target"),
@@ -204,6 +215,14 @@ pub(crate) fn problems_of(attacks: &[Attack], aim: Option<&Aim>) -> Vec<String> 
         attacks.iter().enumerate().find(|(at, attack)| attacks[..*at].contains(attack))
     {
         require(false, format!("attack {} ({attack}) is given twice", at + 1));
+    }
+    // Of attacks with the same goal the best counts, which must be the same question to all.
+    for (at, attack) in attacks.iter().enumerate() {
+        let differs = |other: &Attack| other.goal == attack.goal && other.penalty != attack.penalty;
+        require(
+            !attacks[..at].iter().any(differs),
+            format!("attack {} ({attack}) has another penalty than one with its goal", at + 1),
+        );
     }
     problems
 }

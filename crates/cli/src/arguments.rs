@@ -76,6 +76,10 @@ pub(crate) struct AttackOptions {
     pub(crate) size: Vec<f64>,
     #[command(flatten)]
     pub(crate) goals: GoalOptions,
+    /// What an attack is charged per length of its perturbation: it increases its goal less
+    /// LAMBDA |d|, within each size
+    #[arg(long, value_name = "LAMBDA", allow_negative_numbers = true, default_value_t = 0.0)]
+    pub(crate) penalty: f64,
     /// Radius in reconstruction space that is judged: a number, or a quantile of |Delta(x)| such
     /// as q0.9
     #[arg(long, allow_hyphen_values = true)]

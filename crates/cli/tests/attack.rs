@@ -138,6 +138,35 @@ fn what_is_found_is_stored_in_open_formats() {
 }
 
 #[test]
+fn penalties_shorten_perturbations() {
+    let sandbox = Sandbox::with_model();
+    let line = format!("{ATTACK} --index 8000 --size 1,12 --attack output --target 17 --json");
+    let found = |penalty: f64| -> Vec<Value> {
+        let line = format!("{line} --penalty {penalty} --out penalised-{penalty}");
+        let rows = rows(&sandbox.run(&line).expect_code(0));
+        let record = sandbox.read(&format!("penalised-{penalty}/attack.toml"));
+        let record: toml::Table = String::from_utf8(record).expect("UTF-8").parse().expect("TOML");
+        let stored = record["attacks"][0].get("penalty").and_then(toml::Value::as_float);
+        assert_eq!(stored, (penalty > 0.0).then_some(penalty));
+        for row in &rows {
+            assert!(number(row, "length") <= number(row, "size") * (1.0 + 1e-6), "{row}");
+            // What is reported is the goal: minus the distance from the target.
+            let distance = number(row, "aim_distance");
+            assert!((number(row, "value") + distance).abs() <= 1e-4 * distance, "{row}");
+        }
+        rows
+    };
+    let (free, charged, dear) = (found(0.0), found(0.5), found(100.0));
+    let [free, charged, dear] = [&free[1], &charged[1], &dear[1]];
+    assert!(number(charged, "length") < 0.8 * number(free, "length"), "{charged} {free}");
+    assert!(number(charged, "aim_distance") > number(free, "aim_distance"), "{charged} {free}");
+    // The larger goal less penalty wins.
+    let worth = |row: &Value| number(row, "value") - 0.5 * number(row, "length");
+    assert!(worth(charged) > worth(free), "{charged} {free}");
+    assert_eq!((number(dear, "length"), &dear["start"]), (0.0, &"none".into()));
+}
+
+#[test]
 fn rows_are_chosen_by_index_and_by_points() {
     let sandbox = Sandbox::with_model();
     let indices = |options: &str| -> Vec<u64> {
@@ -222,6 +251,12 @@ fn problems_are_listed_all_at_once_before_work() {
     );
     for size in ["0", "-1", "nan", "inf"] {
         refused(&format!("--size {size}"), &["sizes must be positive numbers"]);
+    }
+    for penalty in ["-1", "nan", "inf"] {
+        let found =
+            format!("the penalty of median-damage must be a number from 0 on, found {penalty}");
+        let options = format!("--size 0 --attack median-damage --penalty {penalty}");
+        refused(&options, &[&found.replace("nan", "NaN"), "sizes must be positive numbers"]);
     }
     refused("--size 1,1", &["sizes must rise"]);
     refused("", &["--size"]);

@@ -253,7 +253,8 @@ pub fn universal_perturbations(
     let origin = vec![0.0; model.features()];
     let free = Domain { bounds: InputBox::None, ..domain.clone() };
     let ball = Ball::new(&free, &origin);
-    let (mut done, total) = (0, settings.attacks.len() * universal_steps(sizes));
+    let total = attacks.iter().map(|attack| universal_steps(attack, sizes)).sum();
+    let mut done = 0;
     let mut found = vec![];
     for (kind, attacks) in by_goal(attacks) {
         let aim = aim.as_ref().map(|aim| aim.values.as_slice());
@@ -264,7 +265,7 @@ pub fn universal_perturbations(
                 universal(&ball, &targets, &goals, &jacobians, &attack, sizes, &mut |step| {
                     watch(done + step, total)
                 })?;
-            done += universal_steps(sizes);
+            done += universal_steps(&attack, sizes);
             found.extend(strongest.into_iter().zip(sizes).map(|(strongest, &size)| Found {
                 attack,
                 size,

@@ -54,7 +54,10 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
             picture: picture(dataset.shape()),
             range: dataset.value_range(),
             domain: options.domain.domain(&dataset)?,
-            attacks: attacks.into_iter().map(Attack::thorough).collect(),
+            attacks: attacks
+                .into_iter()
+                .map(|attack| Attack { penalty: options.penalty, ..attack.thorough() })
+                .collect(),
             aim: options.goals.target.map(|row| aim(&dataset, row)).transpose()?,
         },
     };

@@ -48,6 +48,11 @@ pub struct Attack {
     pub goal: Kind,
     /// How.
     pub optimiser: Optimiser,
+    /// What the goal is charged per length of the perturbation, in units of the domain: lambda of
+    /// the targeted attacks of [Tabacof 2016, Gondim-Ribeiro 2018]. For perturbations of given
+    /// sizes, which stay limits; margins are least lengths already.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub penalty: f64,
     /// How hard.
     #[serde(flatten)]
     pub effort: Effort,
@@ -61,7 +66,7 @@ impl Attack {
             Optimiser::ConditionalGradient => effort.steps,
             _ => GRADIENT_STEPS,
         };
-        Self { goal, optimiser, effort: Effort { steps, ..effort } }
+        Self { goal, optimiser, penalty: 0.0, effort: Effort { steps, ..effort } }
     }
 
     /// The same attack for a few norms rather than for a sweep: more starts, draws and steps.
@@ -105,6 +110,10 @@ impl FromStr for Attack {
         let optimiser = optimiser.map_or(Ok(goal.optimiser()), str::parse)?;
         Ok(Self::new(goal, optimiser))
     }
+}
+
+fn is_zero(penalty: &f64) -> bool {
+    *penalty == 0.0
 }
 
 /// Steps of an optimiser that follows gradients rather than going to where they point.

@@ -1,6 +1,6 @@
 //! Universal perturbations: one for many points [Moosavi-Dezfooli 2017].
 
-use super::fixed::{climb, steps};
+use super::fixed::{climb, most_steps};
 use super::goal::Goal;
 use super::objective::{Evaluation, Objective, PointObjective};
 use super::starts::{Start, starts};
@@ -66,9 +66,9 @@ pub fn universal(
     climb(ball, attack, &objectives, &mut judging, starts, radii, &mut go_on)
 }
 
-/// Steps of the climb that [`universal()`] makes.
-pub fn universal_steps(radii: &[f64]) -> usize {
-    steps(radii).len()
+/// Steps of the climb that [`universal()`] makes; under a penalty, at most.
+pub fn universal_steps(attack: &Attack, radii: &[f64]) -> usize {
+    most_steps(radii, attack.penalty)
 }
 
 /// The mean of a goal over points.
