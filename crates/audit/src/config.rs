@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use vaegis_data::Dataset;
+use vaegis_robustness::attack::goal::Reference;
 use vaegis_robustness::attack::{Attack, Effort, least_draws};
 use vaegis_robustness::{Aim, Domain, Model, Settings};
 use vaegis_vae::Vae;
@@ -168,12 +169,7 @@ impl AuditConfig {
             format!("seed must be below 2^63, found {}", self.seed),
         );
         problems.extend(problems_of(attacks, aim.as_ref()));
-        for attack in attacks.iter().filter(|attack| attack.penalty != 0.0) {
-            problems.push(format!(
-                "the penalty of {attack} is for perturbations of given sizes: a margin is a least \
-                 length already"
-            ));
-        }
+        problems.extend(unfit_for_margins(attacks));
         let tries = attacks.len() + usize::from(self.transfer.is_some());
         let least = if tries > 0 { least_draws(*alpha / tries as f64) } else { 0 };
         if *draws < least {
@@ -183,6 +179,25 @@ impl AuditConfig {
         }
         if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
     }
+}
+
+/// What attacks of given sizes have and audits cannot use.
+fn unfit_for_margins(attacks: &[Attack]) -> Vec<String> {
+    let mut problems = vec![];
+    for attack in attacks {
+        if attack.penalty != 0.0 {
+            problems.push(format!(
+                "the penalty of {attack} is for perturbations of given sizes: a margin is a least \
+                 length already"
+            ));
+        }
+        if attack.reference != Reference::Mean {
+            problems.push(format!(
+                "margins are about the mean reconstruction, and {attack} has another reference"
+            ));
+        }
+    }
+    problems
 }
 
 /// What is wrong with attacks.
@@ -207,6 +222,10 @@ pub(crate) fn problems_of(attacks: &[Attack], aim: Option<&Aim>) -> Vec<String> 
             format!("the penalty of {attack} must be a number from 0 on, found {penalty}"),
         );
         require(
+            attack.reference == Reference::Mean || attack.goal.is_damage(),
+            vaegis_robustness::Error::Reference(attack.goal).to_string(),
+        );
+        require(
             aim.is_some() || !attack.goal.is_targeted(),
             format!("{attack} aims at another input: say which with --target"),
         );
@@ -217,11 +236,16 @@ pub(crate) fn problems_of(attacks: &[Attack], aim: Option<&Aim>) -> Vec<String> 
         require(false, format!("attack {} ({attack}) is given twice", at + 1));
     }
     // Of attacks with the same goal the best counts, which must be the same question to all.
+    let question = |attack: &Attack| (attack.penalty, attack.reference);
     for (at, attack) in attacks.iter().enumerate() {
-        let differs = |other: &Attack| other.goal == attack.goal && other.penalty != attack.penalty;
+        let differs =
+            |other: &Attack| other.goal == attack.goal && question(other) != question(attack);
         require(
             !attacks[..at].iter().any(differs),
-            format!("attack {} ({attack}) has another penalty than one with its goal", at + 1),
+            format!(
+                "attack {} ({attack}) has another penalty or reference than one of the same goal",
+                at + 1
+            ),
         );
     }
     problems
@@ -266,5 +290,35 @@ impl Subject<'_> {
             problems.extend(outside);
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vaegis_robustness::attack::goal::Kind;
+    use vaegis_robustness::attack::optimiser::Optimiser;
+
+    #[test]
+    fn penalties_and_references_are_for_one_question_at_given_sizes() {
+        let plain = Attack::default();
+        let adam = Attack::new(Kind::MaximumDamage, Optimiser::Adam);
+        assert!(problems_of(&[plain, adam], None).is_empty());
+        assert!(unfit_for_margins(&[plain, adam]).is_empty());
+
+        let charged = Attack { penalty: 0.5, ..adam };
+        let sampled = Attack { reference: Reference::Sampled, ..adam };
+        for (attack, why) in [(charged, "a least length already"), (sampled, "mean reconstruction")]
+        {
+            assert!(problems_of(&[attack], None).is_empty());
+            let problems = problems_of(&[plain, attack], None);
+            assert_eq!(problems.len(), 1);
+            assert!(problems[0].contains("attack 2 (maximum-damage:adam)"), "{problems:?}");
+            let problems = unfit_for_margins(&[plain, attack]);
+            assert_eq!(problems.len(), 1);
+            assert!(problems[0].contains(why), "{problems:?}");
+        }
+        let other = Attack { penalty: 0.5, ..Attack::new(Kind::SymmetricKl, Optimiser::Adam) };
+        assert!(problems_of(&[plain, other], None).is_empty());
     }
 }

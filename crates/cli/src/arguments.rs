@@ -80,6 +80,9 @@ pub(crate) struct AttackOptions {
     /// LAMBDA |d|, within each size
     #[arg(long, value_name = "LAMBDA", allow_negative_numbers = true, default_value_t = 0.0)]
     pub(crate) penalty: f64,
+    /// What damages are measured from while they are increased (maximum-damage, median-damage)
+    #[arg(long, value_enum, default_value = "mean")]
+    pub(crate) reference: ReferenceName,
     /// Radius in reconstruction space that is judged: a number, or a quantile of |Delta(x)| such
     /// as q0.9
     #[arg(long, allow_hyphen_values = true)]
@@ -148,6 +151,14 @@ pub(crate) enum ObjectiveName {
     Elbo,
     /// The ELBO with the KL term weighted by --beta
     BetaVae,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReferenceName {
+    /// The mean reconstruction of the input
+    Mean,
+    /// Reconstructions of the input, each by a draw of its own
+    Sampled,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

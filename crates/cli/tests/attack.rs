@@ -167,6 +167,31 @@ fn penalties_shorten_perturbations() {
 }
 
 #[test]
+fn references_are_the_mean_or_samples() {
+    let sandbox = Sandbox::with_model();
+    let found = |reference: &str| -> Value {
+        let out = format!("--reference {reference} --out {reference}");
+        let line = format!("{ATTACK} --size 1 --attack median-damage --json {out}");
+        let row = rows(&sandbox.run(&line).expect_code(0)).remove(0);
+        let record = sandbox.read(&format!("{reference}/attack.toml"));
+        let record: toml::Table = String::from_utf8(record).expect("UTF-8").parse().expect("TOML");
+        let stored = record["attacks"][0].get("reference").and_then(toml::Value::as_str);
+        assert_eq!(stored, (reference != "mean").then_some(reference));
+        row
+    };
+    let (mean, sampled) = (found("mean"), found("sampled"));
+    // Noise on both sides moves reconstructions farther apart.
+    let at_rest = |row: &Value| number(row, "value_at_rest");
+    assert!(at_rest(&sampled) > 1.1 * at_rest(&mean), "{sampled} {mean}");
+    // Scores are about the mean reconstruction.
+    assert_eq!(number(&sampled, "damage_at_rest"), number(&mean, "damage_at_rest"));
+    for row in [&sampled, &mean] {
+        assert!(number(row, "value") > at_rest(row), "{row}");
+        assert!(number(row, "damage") > number(row, "damage_at_rest"), "{row}");
+    }
+}
+
+#[test]
 fn rows_are_chosen_by_index_and_by_points() {
     let sandbox = Sandbox::with_model();
     let indices = |options: &str| -> Vec<u64> {
@@ -258,6 +283,11 @@ fn problems_are_listed_all_at_once_before_work() {
         let options = format!("--size 0 --attack median-damage --penalty {penalty}");
         refused(&options, &[&found.replace("nan", "NaN"), "sizes must be positive numbers"]);
     }
+    refused(
+        "--size 1,1 --attack maximum-damage,symmetric-kl,degradation --reference sampled",
+        &["symmetric-kl is no damage", "degradation is no damage", "sizes must rise"],
+    );
+    refused("--size 1 --reference middle", &["middle", "mean", "sampled"]);
     refused("--size 1,1", &["sizes must rise"]);
     refused("", &["--size"]);
     refused("--size 1 --draws 1", &["draws must be at least 2, found 1"]);

@@ -165,7 +165,7 @@ pub fn assess(
     let aim = settings.aim.as_ref().map(|aim| aim.values.as_slice());
     let mut curves = Vec::with_capacity(settings.attacks.len());
     for attack in &settings.attacks {
-        let goal = attack.goal.goal(target, aim)?;
+        let goal = attack.goal.goal(target, attack.reference, aim)?;
         curves.push(DamageCurve::sweep(target, &jacobians, attack, goal.as_ref(), &radii)?);
     }
     let attacks = Attacks { target, encoding: &encoding, settings, curves: &curves };

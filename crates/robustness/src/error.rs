@@ -20,6 +20,9 @@ pub enum Error {
     /// A targeted attack without a target.
     #[error("{0} aims at another input, and none is given")]
     Aim(crate::attack::goal::Kind),
+    /// A sampled reference of a goal that compares with no reconstruction of x.
+    #[error("{0} is no damage, so there is no reference to sample")]
+    Reference(crate::attack::goal::Kind),
     /// A norm that is not known.
     #[error("{0:?}: expected l1, l2 or linf")]
     Norm(String),

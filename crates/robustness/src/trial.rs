@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use vaegis_vae::{Noise, Purpose};
 
 use crate::assess::reconstructions;
-use crate::attack::goal::Kind;
 use crate::attack::objective::{Objective, PointObjective};
 use crate::attack::{Attack, Strongest, strongest, universal, universal_steps};
 use crate::ball::Perturbation;
@@ -136,10 +135,11 @@ pub fn trial(
     let target = site.target(model, noise, point, &ball);
     let jacobians = Jacobians::at(target, &site.encoding, directions(attacks), *draws)?;
     let mut found = vec![];
-    for (kind, attacks) in by_goal(attacks) {
-        let goal = kind.goal(target, aim.as_ref().map(|aim| aim.values.as_slice()))?;
+    let aim = aim.as_ref().map(|aim| aim.values.as_slice());
+    for attacks in by_goal(attacks) {
         let mut best: Vec<(Attack, Strongest)> = vec![];
         for attack in attacks {
+            let goal = attack.goal.goal(target, attack.reference, aim)?;
             let strongest = strongest(target, &jacobians, &attack, goal.as_ref(), sizes)?;
             for (slot, strongest) in strongest.into_iter().enumerate() {
                 match best.get_mut(slot) {
@@ -186,7 +186,7 @@ pub fn judge(
     let mut attempts = Vec::with_capacity(found.len());
     for Found { attack, size, by, perturbed } in found {
         let aim = settings.aim.as_ref().map(|aim| aim.values.as_slice());
-        let goal = attack.goal.goal(target, aim)?;
+        let goal = attack.goal.goal(target, attack.reference, aim)?;
         let stored = ball.store(&ball.between(perturbed));
         let points = [vec![0.0; x.len()], ball.between(&stored.perturbed)];
         let values =
@@ -256,23 +256,21 @@ pub fn universal_perturbations(
     let total = attacks.iter().map(|attack| universal_steps(attack, sizes)).sum();
     let mut done = 0;
     let mut found = vec![];
-    for (kind, attacks) in by_goal(attacks) {
-        let aim = aim.as_ref().map(|aim| aim.values.as_slice());
-        let goals =
-            targets.iter().map(|&target| kind.goal(target, aim)).collect::<Result<Vec<_>, _>>()?;
-        for attack in attacks {
-            let strongest =
-                universal(&ball, &targets, &goals, &jacobians, &attack, sizes, &mut |step| {
-                    watch(done + step, total)
-                })?;
-            done += universal_steps(&attack, sizes);
-            found.extend(strongest.into_iter().zip(sizes).map(|(strongest, &size)| Found {
-                attack,
-                size,
-                by: strongest.by,
-                perturbed: strongest.perturbation.perturbed,
-            }));
-        }
+    let aim = aim.as_ref().map(|aim| aim.values.as_slice());
+    for attack in by_goal(attacks).into_iter().flatten() {
+        let goal = |&target| attack.goal.goal(target, attack.reference, aim);
+        let goals = targets.iter().map(goal).collect::<Result<Vec<_>, _>>()?;
+        let strongest =
+            universal(&ball, &targets, &goals, &jacobians, &attack, sizes, &mut |step| {
+                watch(done + step, total)
+            })?;
+        done += universal_steps(&attack, sizes);
+        found.extend(strongest.into_iter().zip(sizes).map(|(strongest, &size)| Found {
+            attack,
+            size,
+            by: strongest.by,
+            perturbed: strongest.perturbation.perturbed,
+        }));
     }
     Ok(found)
 }
@@ -283,12 +281,12 @@ fn directions(attacks: &[Attack]) -> usize {
 }
 
 /// The attacks of each goal, in the order of the goals' first attacks.
-fn by_goal(attacks: &[Attack]) -> Vec<(Kind, Vec<Attack>)> {
-    let mut groups: Vec<(Kind, Vec<Attack>)> = vec![];
+fn by_goal(attacks: &[Attack]) -> Vec<Vec<Attack>> {
+    let mut groups: Vec<Vec<Attack>> = vec![];
     for attack in attacks {
-        match groups.iter_mut().find(|(kind, _)| *kind == attack.goal) {
-            Some((_, group)) => group.push(*attack),
-            None => groups.push((attack.goal, vec![*attack])),
+        match groups.iter_mut().find(|group| group[0].goal == attack.goal) {
+            Some(group) => group.push(*attack),
+            None => groups.push(vec![*attack]),
         }
     }
     groups

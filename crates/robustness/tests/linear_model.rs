@@ -7,7 +7,10 @@ use linear::{FEATURES, LATENT, Linear};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 use vaegis_robustness::assess::{Attacked, Point, assess};
 use vaegis_robustness::attack::Attack;
-use vaegis_robustness::statistics::normal_quantile;
+use vaegis_robustness::attack::goal::{Kind, Reference};
+use vaegis_robustness::attack::optimiser::Optimiser;
+use vaegis_robustness::statistics::{GeneralisedChiSquare, normal_quantile};
+use vaegis_robustness::trial::{TrialSettings, trial};
 use vaegis_robustness::{Domain, InputBox, Model, Radius, Settings};
 use vaegis_vae::Noise;
 
@@ -192,6 +195,54 @@ fn points_near_one_half_at_rest_are_broken_or_at_rest() {
                 }
                 other => panic!("p = {p}, seed {seed}: {other:?}"),
             }
+        }
+    }
+}
+
+#[test]
+fn damages_from_a_sampled_reference_have_twice_the_variance() {
+    let linear = Linear::new(2);
+    let (model, x) = (Model::new(&linear.vae()), [0.3; FEATURES]);
+    let damage = |reference| Attack {
+        reference,
+        ..Attack::new(Kind::MedianDamage, Optimiser::ConditionalGradient)
+    };
+    let found = |reference| {
+        let settings = TrialSettings {
+            sizes: vec![0.4, 1.2],
+            radius: None,
+            draws: 10_000,
+            picture: None,
+            range: None,
+            domain: Domain::l2(InputBox::None),
+            attacks: vec![damage(reference).thorough()],
+            aim: None,
+        };
+        trial(&model, &Noise::new(6), Point::new(1, &x), &settings).unwrap()
+    };
+    let sigma = f64::from(linear.sigma);
+    for (reference, variances) in [(Reference::Mean, 1.0), (Reference::Sampled, 2.0f64)] {
+        let found = found(reference);
+        // How many of all damages are below, in a model where a perturbation moves mu by `shift`.
+        let below = |damage: f64, shift: f64, variances: f64| {
+            let deviation = variances.sqrt() * sigma;
+            let shift = vec![shift / deviation, 0.0, 0.0];
+            let unit = f64::from(linear.scale) * deviation;
+            GeneralisedChiSquare::new(vec![1.0; LATENT], shift)
+                .unwrap()
+                .cdf((damage / unit).powi(2))
+        };
+        for attempt in &found.attempts {
+            let shift = linear.shift(&attempt.perturbation.d);
+            assert!(shift >= 0.95 * linear.norms().0 * attempt.size, "{attempt:?}");
+            for (value, shift) in [(attempt.value, shift), (attempt.value_at_rest, 0.0)] {
+                // Four standard errors of 1024 draws.
+                let share = below(value, shift, variances);
+                assert!((share - 0.5).abs() < 4.0 / 64.0, "{reference:?}, {value}: {share}");
+            }
+            // Scores are about the mean reconstruction, whatever was increased.
+            let share = below(attempt.scores.damage, shift, 1.0);
+            assert!((share - 0.5).abs() < 4.0 / 200.0, "{reference:?}: {share}");
         }
     }
 }

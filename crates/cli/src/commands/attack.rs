@@ -12,11 +12,12 @@ use vaegis_audit::{
 use vaegis_data::{Dataset, Selection, sheet};
 use vaegis_report::distortion_plot;
 use vaegis_robustness::attack::Attack;
+use vaegis_robustness::attack::goal::Reference;
 use vaegis_robustness::trial::TrialSettings;
 
 use super::audit::{aim, execution};
 use super::{use_threads, writable};
-use crate::arguments::AttackOptions;
+use crate::arguments::{AttackOptions, ReferenceName};
 use crate::output::number;
 use crate::{interrupt, output, progress};
 
@@ -37,6 +38,12 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
         [] => vec![Attack::default()],
         attacks => attacks.to_vec(),
     };
+    let reference = match options.reference {
+        ReferenceName::Mean => Reference::Mean,
+        ReferenceName::Sampled => Reference::Sampled,
+    };
+    let asked =
+        |attack: Attack| Attack { reference, penalty: options.penalty, ..attack.thorough() };
     let mut sizes = options.size.clone();
     sizes.sort_by(f64::total_cmp);
     let config = TrialConfig {
@@ -54,10 +61,7 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
             picture: picture(dataset.shape()),
             range: dataset.value_range(),
             domain: options.domain.domain(&dataset)?,
-            attacks: attacks
-                .into_iter()
-                .map(|attack| Attack { penalty: options.penalty, ..attack.thorough() })
-                .collect(),
+            attacks: attacks.into_iter().map(asked).collect(),
             aim: options.goals.target.map(|row| aim(&dataset, row)).transpose()?,
         },
     };

@@ -36,7 +36,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use goal::Kind;
+use goal::{Kind, Reference};
 use optimiser::Optimiser;
 
 use crate::Error;
@@ -48,6 +48,10 @@ pub struct Attack {
     pub goal: Kind,
     /// How.
     pub optimiser: Optimiser,
+    /// What damages are measured from, while they are increased: margins, and scores other than
+    /// the goal's value, are about the mean reconstruction.
+    #[serde(default, skip_serializing_if = "is_mean")]
+    pub reference: Reference,
     /// What the goal is charged per length of the perturbation, in units of the domain: lambda of
     /// the targeted attacks of [Tabacof 2016, Gondim-Ribeiro 2018]. For perturbations of given
     /// sizes, which stay limits; margins are least lengths already.
@@ -66,7 +70,13 @@ impl Attack {
             Optimiser::ConditionalGradient => effort.steps,
             _ => GRADIENT_STEPS,
         };
-        Self { goal, optimiser, penalty: 0.0, effort: Effort { steps, ..effort } }
+        Self {
+            goal,
+            optimiser,
+            reference: Reference::Mean,
+            penalty: 0.0,
+            effort: Effort { steps, ..effort },
+        }
     }
 
     /// The same attack for a few norms rather than for a sweep: more starts, draws and steps.
@@ -110,6 +120,10 @@ impl FromStr for Attack {
         let optimiser = optimiser.map_or(Ok(goal.optimiser()), str::parse)?;
         Ok(Self::new(goal, optimiser))
     }
+}
+
+fn is_mean(reference: &Reference) -> bool {
+    *reference == Reference::Mean
 }
 
 fn is_zero(penalty: &f64) -> bool {

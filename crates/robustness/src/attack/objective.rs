@@ -65,14 +65,14 @@ impl<'a> PointObjective<'a> {
         first: u64,
         draws: usize,
     ) -> Self {
-        let latent = target.model.latent();
-        let draws = if goal.is_noisy() { draws } else { 1 };
+        let draws = if goal.noises() > 0 { draws } else { 1 };
+        let numbers = goal.noises().max(1) * target.model.latent();
         // Antithetic pairs: what noise does to the gradient to first order cancels.
         let half = draws.div_ceil(2);
-        let mut eta = target.noise.normal(purpose, target.index, first, half, latent);
-        eta.extend_from_within(..(draws - half) * latent);
-        eta[half * latent..].iter_mut().for_each(|value| *value = -*value);
-        Self { target, goal, eta: target.model.tensor(eta, latent), cotangents: vec![] }
+        let mut eta = target.noise.normal(purpose, target.index, first, half, numbers);
+        eta.extend_from_within(..(draws - half) * numbers);
+        eta[half * numbers..].iter_mut().for_each(|value| *value = -*value);
+        Self { target, goal, eta: target.model.tensor(eta, numbers), cotangents: vec![] }
     }
 
     /// Candidates whose draws fill a batch.

@@ -2,12 +2,13 @@
 //! share that moves beyond r.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 use vaegis_vae::Posterior;
 
 use super::{Goal, Response};
-use crate::Model;
 use crate::criterion::median;
 use crate::model::host;
+use crate::{Encoding, Model};
 
 /// What is made of the damages `|Delta|` of one candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,7 +107,44 @@ impl Goal for MaximumDamage {
         Response::through_noise(values, at_z.reshape(spread.dims()), spread)
     }
 
-    fn is_noisy(&self) -> bool {
-        true
+    fn noises(&self) -> usize {
+        1
+    }
+}
+
+/// What damages are measured from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reference {
+    /// The mean reconstruction `g(mu(x))`, as r-robustness is defined.
+    #[default]
+    Mean,
+    /// Reconstructions of x by draws of their own, as in the code released with [Barrett et al.
+    /// 2022].
+    Sampled,
+}
+
+/// The damage between independent draws, `|g(mu' + eta sigma') - g(mu + eta_0 sigma)|`.
+#[derive(Debug, Clone)]
+pub struct SampledDamage {
+    /// What is increased.
+    pub statistic: Statistic,
+    /// The posterior of x.
+    pub original: Encoding,
+}
+
+impl Goal for SampledDamage {
+    fn respond(&self, model: &Model, posterior: &Posterior, eta: &Tensor<2>) -> Response {
+        let Encoding { mu, sigma } = &self.original;
+        let latent = mu.len();
+        let row = |values: &[f32]| model.tensor(values.to_vec(), latent);
+        let z = eta.clone().narrow(1, latent, latent) * row(sigma) + row(mu);
+        let reference = model.generator().forward(z).remove(0);
+        let damage = MaximumDamage { statistic: self.statistic, reference };
+        damage.respond(model, posterior, &eta.clone().narrow(1, 0, latent))
+    }
+
+    fn noises(&self) -> usize {
+        2
     }
 }

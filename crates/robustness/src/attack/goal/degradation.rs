@@ -33,7 +33,7 @@ impl Goal for LikelihoodDegradation {
         Response::through_noise(values, at_z.reshape(spread.dims()), spread)
     }
 
-    fn is_noisy(&self) -> bool {
-        true
+    fn noises(&self) -> usize {
+        1
     }
 }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Goal, LatentDistance, LikelihoodDegradation, MaximumDamage, Statistic, SymmetricKl,
-    TargetedLatent, TargetedOutput,
+    Goal, LatentDistance, LikelihoodDegradation, MaximumDamage, Reference, SampledDamage,
+    Statistic, SymmetricKl, TargetedLatent, TargetedOutput,
 };
 use crate::attack::optimiser::Optimiser;
 use crate::{Error, Target};
@@ -73,20 +73,39 @@ impl Kind {
         matches!(self, Self::MaximumDamage | Self::MedianDamage)
     }
 
-    /// The goal at one point; `aim` is the input that targeted ones aim at.
+    /// The goal at one point; `reference` is what damages are measured from, `aim` the input that
+    /// targeted goals aim at.
     ///
     /// # Errors
-    /// If a targeted goal has nothing to aim at, or a posterior is not finite.
-    pub fn goal(self, target: Target<'_>, aim: Option<&[f32]>) -> Result<Box<dyn Goal>, Error> {
+    /// If a targeted goal has nothing to aim at, a goal that is no damage is to have a sampled
+    /// reference, or a posterior is not finite.
+    pub fn goal(
+        self,
+        target: Target<'_>,
+        reference: Reference,
+        aim: Option<&[f32]>,
+    ) -> Result<Box<dyn Goal>, Error> {
         let Target { model, x, .. } = target;
-        let damage = |statistic| MaximumDamage { statistic, reference: target.reference.clone() };
+        if reference == Reference::Sampled && !self.is_damage() {
+            return Err(Error::Reference(self));
+        }
+        let damage = |statistic| -> Result<Box<dyn Goal>, Error> {
+            Ok(match reference {
+                Reference::Mean => {
+                    Box::new(MaximumDamage { statistic, reference: target.reference.clone() })
+                }
+                Reference::Sampled => {
+                    Box::new(SampledDamage { statistic, original: model.encoding(x)? })
+                }
+            })
+        };
         let aim = || aim.ok_or(Error::Aim(self));
         let latent = |distance, aim: &[f32]| -> Result<Box<dyn Goal>, Error> {
             Ok(Box::new(TargetedLatent { distance, aim: model.encoding(aim)? }))
         };
         Ok(match self {
-            Self::MaximumDamage => Box::new(damage(Statistic::Expected)),
-            Self::MedianDamage => Box::new(damage(Statistic::Median)),
+            Self::MaximumDamage => damage(Statistic::Expected)?,
+            Self::MedianDamage => damage(Statistic::Median)?,
             Self::LatentKl => latent(LatentDistance::Kl, aim()?)?,
             Self::LatentL2 => latent(LatentDistance::L2, aim()?)?,
             Self::Output => {

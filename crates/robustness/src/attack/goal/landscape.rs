@@ -89,7 +89,7 @@ impl Goal for Landscape {
         Response::through_noise(values, at_z, spread)
     }
 
-    fn is_noisy(&self) -> bool {
-        true
+    fn noises(&self) -> usize {
+        1
     }
 }

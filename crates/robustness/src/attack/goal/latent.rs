@@ -46,8 +46,8 @@ impl Goal for TargetedLatent {
         }
     }
 
-    fn is_noisy(&self) -> bool {
-        false
+    fn noises(&self) -> usize {
+        0
     }
 }
 
@@ -70,8 +70,8 @@ impl Goal for SymmetricKl {
         Response::new(value, at_mu, at_log_variance)
     }
 
-    fn is_noisy(&self) -> bool {
-        false
+    fn noises(&self) -> usize {
+        0
     }
 }
 

@@ -12,7 +12,7 @@ mod output;
 #[cfg(test)]
 mod tests;
 
-pub use damage::{MaximumDamage, Statistic};
+pub use damage::{MaximumDamage, Reference, SampledDamage, Statistic};
 pub use degradation::LikelihoodDegradation;
 pub use kind::Kind;
 pub(crate) use landscape::Landscape;
@@ -31,11 +31,11 @@ pub trait Goal: std::fmt::Debug + Sync {
     /// noise.
     ///
     /// # Shapes
-    /// `posterior`: `[candidates, latent]`; `eta`: `[draws, latent]`.
+    /// `posterior`: `[candidates, latent]`; `eta`: `[draws, noises * latent]`.
     fn respond(&self, model: &Model, posterior: &Posterior, eta: &Tensor<2>) -> Response;
 
-    /// Whether the value depends on the noise.
-    fn is_noisy(&self) -> bool;
+    /// Normal vectors of the latent space behind each draw; 0 if the value depends on no noise.
+    fn noises(&self) -> usize;
 }
 
 /// What a goal makes of the posteriors of several candidates.

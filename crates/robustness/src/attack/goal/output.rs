@@ -24,7 +24,7 @@ impl Goal for TargetedOutput {
         Response::new(length * -1.0, at_mu, posterior.log_variance.zeros_like())
     }
 
-    fn is_noisy(&self) -> bool {
-        false
+    fn noises(&self) -> usize {
+        0
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use vaegis_network::ops::Function;
 use vaegis_vae::{Architecture, Likelihood, Noise, Posterior, Purpose, VaeConfig};
 
-use super::{Goal, Kind, Landscape, MaximumDamage, Statistic, SymmetricKl};
+use super::{Goal, Kind, Landscape, MaximumDamage, Reference, Statistic, SymmetricKl};
 use crate::model::{host, lengths};
 use crate::{Ball, Domain, Encoding, Error, InputBox, Model, Target};
 
@@ -32,13 +32,14 @@ fn posterior(model: &Model) -> Posterior {
     Posterior { mu: rows(1.5, 1), log_variance: rows(0.8, 5) }
 }
 
-fn eta(model: &Model) -> Tensor<2> {
-    model.tensor(Noise::new(1).normal(Purpose::Attack, 0, 0, DRAWS, LATENT), LATENT)
+fn eta(model: &Model, noises: usize) -> Tensor<2> {
+    let numbers = noises * LATENT;
+    model.tensor(Noise::new(1).normal(Purpose::Attack, 0, 0, DRAWS, numbers), numbers)
 }
 
 /// Holds derivatives to central differences.
 fn check(name: &str, model: &Model, goal: &dyn Goal) {
-    let (at, eta) = (posterior(model), eta(model));
+    let (at, eta) = (posterior(model), eta(model, goal.noises().max(1)));
     let response = goal.respond(model, &at, &eta);
     let (at_mu, at_log_variance) = (host(response.at_mu), host(response.at_log_variance));
     assert_eq!(response.values.len(), 2);
@@ -81,18 +82,20 @@ fn derivatives_are_those_of_the_values() {
         for kind in Kind::ALL {
             // The median is smoothed: its weights are no derivative of it.
             if kind != Kind::MedianDamage {
-                let goal = kind.goal(target, Some(&aim)).unwrap();
+                let goal = kind.goal(target, Reference::Mean, Some(&aim)).unwrap();
                 check(kind.name(), &model, goal.as_ref());
             }
-            let aimless = kind.goal(target, None);
+            match kind.goal(target, Reference::Sampled, Some(&aim)) {
+                Ok(_) if kind == Kind::MedianDamage => {}
+                Ok(goal) => check("sampled reference", &model, goal.as_ref()),
+                Err(error) => assert_eq!(error, Error::Reference(kind)),
+            }
+            let aimless = kind.goal(target, Reference::Mean, None);
             assert_eq!(aimless.is_err(), kind.is_targeted());
             assert!(!kind.is_targeted() || aimless.unwrap_err() == Error::Aim(kind));
         }
         let statistic = Statistic::Exceedance { r: 0.5, width: 0.2 };
         check("exceedance", &model, &MaximumDamage { statistic, reference: reference.clone() });
-        let samples = reference.repeat_dim(0, DRAWS) + 0.1;
-        let sampled = MaximumDamage { statistic: Statistic::Expected, reference: samples };
-        check("sampled reference", &model, &sampled);
     }
 }
 
@@ -110,7 +113,7 @@ fn symmetric_kl_is_its_closed_form() {
     let model = model(Likelihood::Bernoulli, vec![8]);
     let original = Encoding { mu: vec![0.2, -0.1, 1.0], sigma: vec![0.5, 2.0, 0.1] };
     let at = posterior(&model);
-    let found = SymmetricKl { original: original.clone() }.respond(&model, &at, &eta(&model));
+    let found = SymmetricKl { original: original.clone() }.respond(&model, &at, &eta(&model, 1));
     let (mu, sigma) = (host(at.mu.clone()), host(at.sigma()));
     for candidate in 0..2 {
         let mut exact = 0.0;
@@ -142,7 +145,7 @@ fn a_landscape_of_a_linear_decoder_is_the_damage() {
     let landscape = Landscape::fit(&model, &about, &z, &squares, r, width).unwrap();
     let statistic = Statistic::Exceedance { r, width };
     let damage = MaximumDamage { statistic, reference };
-    let (at, eta) = (posterior(&model), eta(&model));
+    let (at, eta) = (posterior(&model), eta(&model, 1));
     let (found, exact) = (landscape.respond(&model, &at, &eta), damage.respond(&model, &at, &eta));
     for (found, exact) in found.values.iter().zip(&exact.values) {
         assert!((found - exact).abs() < 1e-4, "{found} {exact}");
