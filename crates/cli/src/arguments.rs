@@ -101,7 +101,8 @@ pub(crate) struct AttackOptions {
     /// Name of the model in the results [default: the name of its folder]
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) name: Option<String>,
-    /// Folder for attacks.parquet, the perturbations and their pictures [default: only the table]
+    /// Folder for attacks.parquet, the perturbations, their pictures and attack.html, a page on
+    /// all of it [default: only the table]
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
     /// Print the rows as JSON instead of a table

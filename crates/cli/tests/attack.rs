@@ -95,8 +95,20 @@ fn what_is_found_is_stored_in_open_formats() {
     let run = sandbox.run(&line).expect_code(0);
     assert!(run.stderr.contains("results: deep/attacks"), "{run:?}");
     let files = sandbox.files("deep/attacks");
-    let expected = ["attack.toml", "attacks.parquet", "perturbations.safetensors", "pictures.png"];
+    let expected = [
+        "attack.html",
+        "attack.toml",
+        "attacks.parquet",
+        "perturbations.safetensors",
+        "pictures.png",
+    ];
     assert_eq!(files, expected);
+    // A target that this small model reconstructs badly: that is said where its plot would be.
+    let page = String::from_utf8(sandbox.read("deep/attacks/attack.html")).expect("UTF-8");
+    let gap = "No distortion-distortion curve of rows 8000 and 8003: the target is reconstructed no \
+               better from itself than from the input.";
+    assert!(page.contains(gap) && run.stderr.contains(gap), "{run:?}");
+    assert_eq!(page.matches("<article").count(), 8);
     let record = String::from_utf8(sandbox.read("deep/attacks/attack.toml")).expect("UTF-8");
     let record: toml::Table = record.parse().expect("TOML");
     assert_eq!(record["dataset"].as_str(), Some("mnist"));

@@ -1,26 +1,91 @@
 //! The distortion-distortion plot of targeted attacks [Gondim-Ribeiro, Tabacof, Valle 2018]: how
 //! far the input must be distorted for its reconstruction to come near the target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use vaegis_audit::TrialConfig;
 use vaegis_audit::schema::AttackRow;
 
 use crate::axis::Domain;
+use crate::figures::{Drawing, Figure};
 use crate::marker::Look;
 use crate::plot::Panel;
 use crate::stats::sort;
-use crate::svg::{Anchor, Path};
+use crate::svg::{Anchor, Path, Svg};
+use crate::text;
 
 const HEIGHT: f64 = 360.0;
 const TITLE: &str = "Distortion-distortion plot";
+/// Rows that a sentence lists.
+const LISTED: usize = 10;
 const STYLE: &str = include_str!("../templates/style.css");
 
 /// `(input, output)`, both normalised, as they are defined for the area under the curve.
 type Curve = Vec<(f64, f64)>;
 
 /// The plot as an SVG file, one line for each point and a colour for each attack; `None` if no
-/// attack was targeted.
+/// targeted attack has a curve.
 pub fn distortion_plot(rows: &[AttackRow]) -> Option<String> {
+    let (svg, described) = draw(rows)?;
+    Some(svg.finish_alone(TITLE, &described, STYLE))
+}
+
+/// Why targeted attacks on some points have no curve, in a sentence for each reason.
+pub fn distortion_gaps(config: &TrialConfig, rows: &[AttackRow]) -> Vec<String> {
+    let attacks = &config.settings.attacks;
+    let targeted = |name: &str| {
+        attacks.iter().any(|attack| attack.goal.is_targeted() && attack.goal.name() == name)
+    };
+    let mut gaps: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.auddc.is_none()) {
+        if row.attack.as_deref().is_some_and(targeted) {
+            let distances = row.aim_distance_at_rest.zip(row.aim_distance_of_target);
+            let reason = match (row.aim_size, distances) {
+                (Some(0.0), _) => "nothing that may change tells the target from the input",
+                (_, Some((from_input, from_itself))) if from_itself >= from_input => {
+                    "the target is reconstructed no better from itself than from the input"
+                }
+                _ => "a distance is not finite",
+            };
+            gaps.entry(reason).or_default().insert(row.index);
+        }
+    }
+    gaps.iter()
+        .map(|(why, rows)| format!("No distortion-distortion curve of {}: {why}.", listed(rows)))
+        .collect()
+}
+
+/// `row 7`, `rows 7 and 9`; the first of many.
+fn listed(rows: &BTreeSet<i64>) -> String {
+    let mut names: Vec<String> = rows.iter().take(LISTED).map(ToString::to_string).collect();
+    if rows.len() > LISTED {
+        names.push(format!("{} more", rows.len() - LISTED));
+    }
+    format!("row{} {}", if rows.len() == 1 { "" } else { "s" }, text::list(&names))
+}
+
+/// The plot on a page, with what it leaves out; `None` if no attack was targeted.
+pub(crate) fn figure(config: &TrialConfig, rows: &[AttackRow]) -> Option<Figure> {
+    let notes = distortion_gaps(config, rows);
+    let drawing = draw(rows).map(|(svg, described)| Drawing {
+        title: None,
+        svg: svg.finish("distortion", TITLE, &described),
+        notes: vec![],
+    });
+    (drawing.is_some() || !notes.is_empty()).then(|| Figure {
+        title: TITLE.to_owned(),
+        lead:
+            "How far the input must be distorted for its reconstruction to come near the target: \
+               a line for each point. The area under it is 1 where nothing moves."
+                .to_owned(),
+        panels: drawing.into_iter().collect(),
+        legend: vec![],
+        notes,
+    })
+}
+
+/// The drawing, and its description in words.
+fn draw(rows: &[AttackRow]) -> Option<(Svg, String)> {
     let mut attacks: BTreeMap<&str, BTreeMap<i64, Curve>> = BTreeMap::new();
     let mut areas: BTreeMap<&str, BTreeMap<i64, f64>> = BTreeMap::new();
     for row in rows {
@@ -71,7 +136,7 @@ pub fn distortion_plot(rows: &[AttackRow]) -> Option<String> {
         described.push(words);
     }
     let described = format!("Median area under the curve. {}.", described.join("; "));
-    (!attacks.is_empty()).then(|| panel.svg.finish_alone(TITLE, &described, STYLE))
+    (!attacks.is_empty()).then_some((panel.svg, described))
 }
 
 #[cfg(test)]

@@ -52,6 +52,18 @@ pub(crate) struct Tile {
     pub(crate) svg: Option<String>,
 }
 
+/// What is drawn of one point before and after.
+pub(crate) struct Views<'a> {
+    pub(crate) index: i64,
+    pub(crate) shape: &'a [usize],
+    pub(crate) original: &'a [f32],
+    pub(crate) perturbed: &'a [f32],
+    pub(crate) reconstruction: &'a [f32],
+    pub(crate) perturbed_reconstruction: &'a [f32],
+    /// What it means that nothing was perturbed.
+    pub(crate) still: &'static str,
+}
+
 /// The walls of a section. `number` makes ids unique in the page.
 pub(crate) fn walls(models: &[Model<'_>], label: &str, number: usize) -> Result<Vec<Wall>, Error> {
     let mut walls = Vec::new();
@@ -83,7 +95,16 @@ pub(crate) fn walls(models: &[Model<'_>], label: &str, number: usize) -> Result<
 
 fn card(entry: &GalleryEntry, norm: &str, id: &str) -> Result<Card, Error> {
     let label = entry.label.map_or_else(String::new, |label| format!(", label {label}"));
-    let (tiles, notes) = tiles(entry, id)?;
+    let views = Views {
+        index: entry.index,
+        shape: &entry.shape,
+        original: &entry.original,
+        perturbed: &entry.perturbed,
+        reconstruction: &entry.reconstruction,
+        perturbed_reconstruction: &entry.perturbed_reconstruction,
+        still: "the point is not r-robust even without a perturbation",
+    };
+    let (tiles, notes) = tiles(&views, id)?;
     Ok(Card {
         heading: format!("Point {}{label}", entry.index),
         detail: format!(
@@ -97,45 +118,46 @@ fn card(entry: &GalleryEntry, norm: &str, id: &str) -> Result<Card, Error> {
     })
 }
 
-fn tiles(entry: &GalleryEntry, id: &str) -> Result<(Vec<Tile>, Vec<String>), Error> {
-    let length: usize = entry.shape.iter().product();
+/// The tiles of a card, and what has to be said of them. `id` makes ids unique in the page.
+pub(crate) fn tiles(views: &Views<'_>, id: &str) -> Result<(Vec<Tile>, Vec<String>), Error> {
+    let length: usize = views.shape.iter().product();
     let all =
-        [&entry.original, &entry.perturbed, &entry.reconstruction, &entry.perturbed_reconstruction];
+        [views.original, views.perturbed, views.reconstruction, views.perturbed_reconstruction];
     if all.iter().all(|values| values.is_empty()) {
         return Ok((Vec::new(), vec!["Pictures were not stored.".to_owned()]));
     }
     if length == 0 || all.iter().any(|values| values.len() != length) {
         let note =
-            format!("Pictures do not match their shape {:?} and are not shown.", entry.shape);
+            format!("Pictures do not match their shape {:?} and are not shown.", views.shape);
         return Ok((Vec::new(), vec![note]));
     }
     let change: Vec<f32> =
-        entry.perturbed.iter().zip(&entry.original).map(|(after, before)| after - before).collect();
-    match Layout::of(&entry.shape) {
-        Some(layout) => pictures(entry, layout, &change),
-        None => Ok((lines(entry, &change, id), Vec::new())),
+        views.perturbed.iter().zip(views.original).map(|(after, before)| after - before).collect();
+    match Layout::of(views.shape) {
+        Some(layout) => pictures(views, layout, &change),
+        None => Ok((lines(views, &change, id), Vec::new())),
     }
 }
 
 fn pictures(
-    entry: &GalleryEntry,
+    views: &Views<'_>,
     layout: Layout,
     change: &[f32],
 ) -> Result<(Vec<Tile>, Vec<String>), Error> {
-    let scale = Scale::of(&entry.original);
+    let scale = Scale::of(views.original);
     let (low, high) = picture::range(change);
     let limit = high.max(-low);
     let mut shrunk = 1;
     let mut tile = |caption, values: &[f32]| -> Result<Tile, Error> {
         let (uri, factor) = picture::picture(layout, values, scale)?;
         shrunk = factor;
-        let alt = format!("{caption}, point {}", entry.index);
+        let alt = format!("{caption}, point {}", views.index);
         Ok(Tile { caption, alt, uri: Some(uri), svg: None })
     };
-    let original = tile("input", &entry.original)?;
-    let perturbed = tile("perturbed", &entry.perturbed)?;
-    let reconstruction = tile("reconstruction", &entry.reconstruction)?;
-    let after = tile("under attack", &entry.perturbed_reconstruction)?;
+    let original = tile("input", views.original)?;
+    let perturbed = tile("perturbed", views.perturbed)?;
+    let reconstruction = tile("reconstruction", views.reconstruction)?;
+    let after = tile("under attack", views.perturbed_reconstruction)?;
     let difference = Tile {
         caption: "difference",
         alt: format!(
@@ -147,7 +169,7 @@ fn pictures(
         svg: None,
     };
     let mut notes = vec![if limit == 0.0 {
-        "No difference: the point is not r-robust even without a perturbation.".to_owned()
+        format!("No difference: {}.", views.still)
     } else {
         format!("Difference: ±{} at full colour.", text::number(limit.into()))
     }];
@@ -159,9 +181,9 @@ fn pictures(
         ));
     }
     for (what, values) in [
-        ("perturbed input", &entry.perturbed),
-        ("reconstruction", &entry.reconstruction),
-        ("reconstruction of the perturbed input", &entry.perturbed_reconstruction),
+        ("perturbed input", views.perturbed),
+        ("reconstruction", views.reconstruction),
+        ("reconstruction of the perturbed input", views.perturbed_reconstruction),
     ] {
         let beyond = scale.beyond(values);
         if beyond > 0 {
@@ -180,7 +202,7 @@ fn pictures(
     Ok((vec![original, perturbed, difference, reconstruction, after], notes))
 }
 
-fn lines(entry: &GalleryEntry, change: &[f32], id: &str) -> Vec<Tile> {
+fn lines(views: &Views<'_>, change: &[f32], id: &str) -> Vec<Tile> {
     let tile = |part: &str, caption, lines: &[Line<'_>]| Tile {
         caption,
         alt: String::new(),
@@ -191,12 +213,12 @@ fn lines(entry: &GalleryEntry, change: &[f32], id: &str) -> Vec<Tile> {
         [Line { class: "before", values: before }, Line { class: "after", values: after }]
     };
     vec![
-        tile("x", "input (thin) and perturbed (thick)", &pair(&entry.original, &entry.perturbed)),
+        tile("x", "input (thin) and perturbed (thick)", &pair(views.original, views.perturbed)),
         tile("d", "difference", &[Line { class: "after", values: change }]),
         tile(
             "y",
             "reconstruction of the input (thin) and of the perturbed (thick)",
-            &pair(&entry.reconstruction, &entry.perturbed_reconstruction),
+            &pair(views.reconstruction, views.perturbed_reconstruction),
         ),
     ]
 }

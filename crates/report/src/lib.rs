@@ -18,6 +18,7 @@
 //! # Ok::<(), vaegis_report::Error>(())
 //! ```
 
+mod attack;
 mod axis;
 mod distortion;
 mod error;
@@ -39,9 +40,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use vaegis_audit::schema::{CurveRow, GalleryEntry, PointRow, Summary};
+use vaegis_audit::TrialConfig;
+use vaegis_audit::schema::{AttackRow, CurveRow, GalleryEntry, PointRow, Summary};
 
-pub use distortion::distortion_plot;
+pub use distortion::{distortion_gaps, distortion_plot};
 pub use error::Error;
 
 /// One audit, as it was stored.
@@ -61,6 +63,44 @@ pub struct AuditData {
     pub config: String,
 }
 
+/// Attacks at given norms, as they were stored.
+#[derive(Debug, Clone)]
+pub struct AttackData {
+    /// What was asked for.
+    pub config: TrialConfig,
+    /// The contents of `attack.toml`.
+    pub record: String,
+    /// The rows of `attacks.parquet`.
+    pub rows: Vec<AttackRow>,
+    /// The perturbations to show with their pictures; may be empty.
+    pub pictures: Vec<AttackPicture>,
+}
+
+/// What an attack did to one point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttackPicture {
+    /// Row in the data set.
+    pub index: i64,
+    /// Label of that row.
+    pub label: Option<i64>,
+    /// What the attack increased.
+    pub attack: String,
+    /// The length that was allowed.
+    pub size: f64,
+    /// The length of the perturbation.
+    pub length: f64,
+    /// Shape of each picture: channels, height, width (or one number for a table row).
+    pub shape: Vec<usize>,
+    /// The input x.
+    pub original: Vec<f32>,
+    /// The perturbed input x + d.
+    pub perturbed: Vec<f32>,
+    /// The mean reconstruction `g(mu(x))`.
+    pub reconstruction: Vec<f32>,
+    /// A reconstruction of x + d: the draw whose damage is the median.
+    pub perturbed_reconstruction: Vec<f32>,
+}
+
 /// The page for one audit, or for a comparison of several; the first is the baseline.
 ///
 /// # Errors
@@ -70,13 +110,31 @@ pub fn render(audits: &[AuditData]) -> Result<String, Error> {
     page::render(audits)
 }
 
+/// The page for attacks at given norms.
+///
+/// # Errors
+/// [`Error::Picture`] and [`Error::Template`] if a picture or the page cannot be made.
+pub fn render_attack(data: &AttackData) -> Result<String, Error> {
+    attack::render(data)
+}
+
 /// Writes the page to `path`, replacing it only once it is complete.
 ///
 /// # Errors
 /// As [`render`], and [`Error::Write`] if the file cannot be written.
 pub fn write(path: impl AsRef<Path>, audits: &[AuditData]) -> Result<(), Error> {
-    let path = path.as_ref();
-    let page = render(audits)?;
+    replace(path.as_ref(), &render(audits)?)
+}
+
+/// Writes the page for attacks to `path`, replacing it only once it is complete.
+///
+/// # Errors
+/// As [`render_attack`], and [`Error::Write`] if the file cannot be written.
+pub fn write_attack(path: impl AsRef<Path>, data: &AttackData) -> Result<(), Error> {
+    replace(path.as_ref(), &render_attack(data)?)
+}
+
+fn replace(path: &Path, page: &str) -> Result<(), Error> {
     let failed = |source| Error::Write { path: path.to_owned(), source };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));

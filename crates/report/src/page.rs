@@ -16,7 +16,7 @@ use crate::{AuditData, Error, reading, text, view};
 
 const TEMPLATE: &str = include_str!("../templates/report.html");
 const PARTS: &str = include_str!("../templates/parts.html");
-const STYLE: &str = include_str!("../templates/style.css");
+pub(crate) const STYLE: &str = include_str!("../templates/style.css");
 
 #[derive(Debug, Serialize)]
 struct Page {
@@ -81,14 +81,23 @@ pub(crate) fn render(audits: &[AuditData]) -> Result<String, Error> {
             .first()
             .map_or_else(String::new, |m| m.audit.summary.vaegis_version.clone()),
     };
+    fill("report.html", TEMPLATE, page)
+}
+
+/// A page of the style that all share.
+pub(crate) fn fill(
+    name: &'static str,
+    template: &'static str,
+    page: impl Serialize,
+) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
     environment.set_syntax(syntax);
     environment.add_template("parts.html", PARTS)?;
-    environment.add_template("report.html", TEMPLATE)?;
-    Ok(environment.get_template("report.html")?.render(Serde(page))?)
+    environment.add_template(name, template)?;
+    Ok(environment.get_template(name)?.render(Serde(page))?)
 }
 
 fn chapter(number: usize, section: &Section<'_>, models: &[Model<'_>]) -> Result<Chapter, Error> {

@@ -105,17 +105,9 @@ pub(crate) fn settings(models: &[Model<'_>]) -> Settings {
         ("Data", |s| s.dataset.clone()),
         ("Points", |s| text::integer(s.points)),
         ("Draws per point", |s| text::integer(s.draws)),
-        ("Confidence", |s| {
-            format!("{}% (α = {})", text::number(100.0 * (1.0 - s.alpha)), plain(s.alpha))
-        }),
+        ("Confidence", |s| text::confidence(s.alpha)),
         ("Perturbation norm", |s| text::norm(&s.norm)),
-        ("Box", |s| {
-            if s.r#box == "none" {
-                "none".into()
-            } else {
-                format!("[{}]", s.r#box.replace(',', ", "))
-            }
-        }),
+        ("Box", |s| text::bounds(&s.r#box)),
         ("Seed", |s| s.seed.to_string()),
         ("vaegis", |s| s.vaegis_version.clone()),
     ];
@@ -147,11 +139,6 @@ pub(crate) fn settings(models: &[Model<'_>]) -> Settings {
         shared.into_iter().map(of).collect()
     });
     Settings { shared, columns, rows }
-}
-
-/// A small setting as it was typed.
-fn plain(value: f64) -> String {
-    if (1e-4..1.0).contains(&value) { value.to_string() } else { text::number(value) }
 }
 
 /// The margins of one section.

@@ -125,6 +125,21 @@ pub(crate) fn norm(name: &str) -> String {
     }
 }
 
+/// A box as people write it: `[0, 1]`, or `none`.
+pub(crate) fn bounds(name: &str) -> String {
+    if name == "none" { name.to_owned() } else { format!("[{}]", name.replace(',', ", ")) }
+}
+
+/// The level of limits, and what it leaves.
+pub(crate) fn confidence(alpha: f64) -> String {
+    format!("{}% (α = {})", number(100.0 * (1.0 - alpha)), plain(alpha))
+}
+
+/// A small setting as it was typed.
+fn plain(value: f64) -> String {
+    if (1e-4..1.0).contains(&value) { value.to_string() } else { number(value) }
+}
+
 /// A radius label as a heading: `r = 4`, or `r at the 0.9 quantile` for `q0.9`.
 pub(crate) fn radius(label: &str) -> String {
     match label.strip_prefix('q') {

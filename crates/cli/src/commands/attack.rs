@@ -10,7 +10,7 @@ use vaegis_audit::{
     write_trials,
 };
 use vaegis_data::{Dataset, Selection, sheet};
-use vaegis_report::distortion_plot;
+use vaegis_report::{AttackData, AttackPicture, distortion_gaps, distortion_plot, write_attack};
 use vaegis_robustness::attack::Attack;
 use vaegis_robustness::attack::goal::Reference;
 use vaegis_robustness::trial::TrialSettings;
@@ -108,6 +108,13 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
                 std::fs::write(&path, plot)
                     .with_context(|| format!("cannot write {}", path.display()))?;
             }
+            let record = out.join("attack.toml");
+            let record = std::fs::read_to_string(&record)
+                .with_context(|| format!("cannot read {}", record.display()))?;
+            let pictures = shown(&dataset, &trials);
+            let data = AttackData { config: config.clone(), record, rows, pictures };
+            write_attack(out.join("attack.html"), &data)?;
+            let rows = data.rows;
             output::note(&format!("results: {}", out.display()));
             rows
         }
@@ -117,6 +124,9 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
         output::print(&serde_json::to_string_pretty(&rows)?)?;
     } else {
         output::print(&table(&rows))?;
+    }
+    for gap in distortion_gaps(&config, &rows) {
+        output::note(&gap);
     }
     let failed: Vec<&AttackRow> = rows.iter().filter(|row| row.status == Status::Failed).collect();
     for row in &failed {
@@ -191,6 +201,27 @@ fn pictures(out: &Path, dataset: &Dataset, trials: &[PointTrial]) -> anyhow::Res
         std::fs::write(&path, png).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+/// What the page shows of the same points.
+fn shown(dataset: &Dataset, trials: &[PointTrial]) -> Vec<AttackPicture> {
+    let mut pictures = vec![];
+    for tried in trials.iter().take(SHOWN) {
+        let Ok(trial) = &tried.outcome else { continue };
+        pictures.extend(trial.attempts.iter().map(|attempt| AttackPicture {
+            index: tried.index as i64,
+            label: dataset.label(tried.index),
+            attack: attempt.attack.goal.to_string(),
+            size: attempt.size,
+            length: attempt.perturbation.norm,
+            shape: dataset.shape().to_vec(),
+            original: dataset.row(tried.index).to_vec(),
+            perturbed: attempt.perturbation.perturbed.clone(),
+            reconstruction: trial.reconstruction.clone(),
+            perturbed_reconstruction: attempt.reconstruction.clone(),
+        }));
+    }
+    pictures
 }
 
 /// The shape of inputs as one plane of pixels for each channel. Values of pixels whose channels
