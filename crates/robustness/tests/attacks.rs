@@ -345,7 +345,10 @@ fn trials_keep_their_sizes_and_gain() {
                     attempt.attack,
                     attempt.size
                 );
-                prop_assert!(value >= before - tolerance(before), "{}", attempt.attack);
+                // The few draws that chose between two sizes' candidates may have been wrong by
+                // their standard error, some 7% of a median.
+                let allowed = if noisy { 4.0 * tolerance(before) } else { tolerance(before) };
+                prop_assert!(value >= before - allowed, "{}: {value}, {before}", attempt.attack);
                 before = value;
             }
         }
