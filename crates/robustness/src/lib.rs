@@ -9,6 +9,7 @@
 //! | [`probability`] | `p_r(x)` by Monte Carlo with exact limits |
 //! | [`jacobian`] | norms and leading directions of Jacobians, the linearised decoder |
 //! | [`bounds`] | the paper's and the sharp first-order estimates of the margin |
+//! | [`certificate`] | margins that are proved, from bounds on the posterior or Lipschitz constants |
 //! | [`domain`] | which perturbations are allowed, and how long they are |
 //! | [`ball`] | the geometry that attacks move in |
 //! | [`attack`] | maximum damage, the damage curve, the attacked margin |
@@ -16,7 +17,8 @@
 //! | [`trial`] | one point under attacks at given norms |
 //! | [`assess()`] | all of it for one point |
 //!
-//! The bounds of this crate are first order: *estimates*, not certificates. An
+//! [`bounds`] are first order: *estimates*, not certificates. Only a
+//! [`Certificate`](certificate::Certificate) is proved, for all perturbations within its margin. An
 //! attacked margin is an upper bound on the true margin, as good as the attack.
 //! Nothing here prints, reads files or starts threads.
 //!
@@ -27,6 +29,7 @@ pub mod assess;
 pub mod attack;
 pub mod ball;
 pub mod bounds;
+pub mod certificate;
 pub mod criterion;
 pub mod domain;
 mod error;

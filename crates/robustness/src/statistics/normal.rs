@@ -17,8 +17,12 @@ pub fn normal_cdf(x: f64) -> f64 {
         return 1.0 - normal_cdf(-x);
     }
     let rough = 0.5 * erfc(-x / SQRT_2);
-    let density = (-0.5 * x * x).exp() / (2.0 * PI).sqrt();
-    if rough == 0.0 { rough } else { rough + density * (x - normal_quantile(rough)) }
+    if rough == 0.0 { rough } else { rough + normal_density(x) * (x - normal_quantile(rough)) }
+}
+
+/// The density of a standard normal variable at `x`.
+pub fn normal_density(x: f64) -> f64 {
+    (-0.5 * x * x).exp() / (2.0 * PI).sqrt()
 }
 
 /// `PhiInv(p)`, the number that a standard normal variable stays below with probability `p`.

@@ -1,0 +1,37 @@
+//! Sound certificates of r-robustness at a finite distance: what follows once it is known how far
+//! perturbations can move the posterior.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`reachable`] | what is known of the posteriors of all perturbed inputs |
+//! | [`neyman_pearson`] | what a shift of the mean can do, knowing `p_r(x)` alone |
+//! | [`moments`] | the same, knowing low moments of the safe set as well |
+//! | [`scale`] | what a change of the standard deviations can do on top |
+//! | [`coupling`] | the same noise on both sides, for large r |
+//! | [`lipschitz`] | encoders and decoders that are Lipschitz by construction |
+//! | [`design`] | which constants guarantee a wanted margin |
+//! | [`margin`] | the largest certified distance |
+//!
+//! Everything is in terms of the probability *beyond* r, `1 - p`, because that is the small one:
+//! near `p = 1` nothing is lost to rounding. All results are upper bounds of it, rounded up.
+//!
+//! Nothing here is an estimate. A [`Certificate`] can be made by this module only, and what cannot
+//! be shown, NaN above all, is a margin of 0.
+
+pub mod coupling;
+pub mod design;
+pub mod lipschitz;
+pub mod margin;
+pub mod moments;
+pub mod neyman_pearson;
+pub mod reachable;
+pub mod scale;
+mod tradeoff;
+
+pub use design::Design;
+pub use lipschitz::{InvalidLipschitz, Lipschitz};
+pub use margin::{Certificate, Method, Search};
+pub use reachable::{InvalidReachable, Reachable};
+
+#[cfg(test)]
+mod tests;
