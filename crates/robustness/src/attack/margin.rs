@@ -42,7 +42,7 @@ pub struct AttackedMargin {
     /// What fresh draws say of it: significantly fewer than half stay within r.
     pub verdict: Verdict,
     /// Estimate of the norm at which perturbations in its direction begin to break
-    /// r-robustness: what the attack aimed beyond, judged by nothing.
+    /// r-robustness, from the draws of the search and of the verdict; no test stands behind it.
     pub crossing: Option<f64>,
     /// The start it came from.
     pub by: String,

@@ -1,8 +1,8 @@
 //! The verdict on a perturbation: whether `P(|Delta| <= r) < 1/2`, by draws that no attack ever
 //! saw.
 //!
-//! What is expected of a perturbation makes the variance of what is tested small. The mean is tested by
-//! betting, which may stop as soon as it is decided.
+//! What is expected of a perturbation makes the variance of what is tested small. The mean is
+//! tested by betting, which may stop as soon as it is decided.
 
 use vaegis_vae::Purpose;
 
