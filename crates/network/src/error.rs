@@ -14,6 +14,19 @@ pub enum Error {
         /// What was expected and what was found.
         reason: String,
     },
+    /// An operator has no bounds: it has no rule, or they are not finite.
+    #[error("node {node} ({operator}) cannot be bounded: {reason}")]
+    Unbounded {
+        /// Position of the node in the graph.
+        node: usize,
+        /// Name of the operator.
+        operator: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A set of inputs or a specification for bounds does not fit, or bounds are not finite.
+    #[error("bounds: {0}")]
+    Bounds(String),
     /// The graph itself is malformed.
     #[error("network: {0}")]
     Graph(String),

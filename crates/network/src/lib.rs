@@ -15,6 +15,7 @@
 //!
 //! This crate knows nothing of variational autoencoders.
 
+pub mod bounds;
 mod check;
 mod compose;
 mod error;

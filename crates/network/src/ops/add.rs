@@ -51,4 +51,8 @@ impl Calculus for Add {
     fn vjp(&self, at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
         vec![cotangent; at.inputs.len()]
     }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
 }

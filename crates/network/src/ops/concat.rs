@@ -58,4 +58,8 @@ impl Calculus for Concat {
         };
         at.inputs.iter().map(part).collect()
     }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
 }

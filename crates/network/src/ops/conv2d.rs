@@ -109,4 +109,8 @@ impl Calculus for Conv2d {
         let pulled = self.convolution().transpose(merge(cotangent), self.weight.val(), None);
         vec![split(pulled, count)]
     }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
 }

@@ -112,4 +112,8 @@ impl Calculus for ConvTranspose2d {
         let pulled = self.convolution().correlate(merge(cotangent), self.weight.val(), None);
         vec![split(pulled, count)]
     }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
 }

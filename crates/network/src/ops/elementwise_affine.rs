@@ -100,4 +100,8 @@ impl Calculus for ElementwiseAffine {
     fn vjp(&self, _at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
         vec![self.scaled(cotangent)]
     }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
 }

@@ -93,7 +93,7 @@ pub enum Function {
 type Unit = [f64; 3];
 
 /// Klambauer et al. 2017.
-const SELU: Unit = [1.050_700_987_355_480_5, 1.673_263_242_354_377_2, 1.0];
+pub(super) const SELU: Unit = [1.050_700_987_355_480_5, 1.673_263_242_354_377_2, 1.0];
 
 impl Function {
     /// What is wrong with the parameters.
@@ -235,7 +235,7 @@ fn softplus(x: Tensor<2>) -> Tensor<2> {
 }
 
 /// `sqrt(8/pi)` and the coefficient of the cube in GELU's tanh approximation.
-const GELU_TANH: [f64; 2] = [1.595_769_121_605_730_7, 0.044_715];
+pub(super) const GELU_TANH: [f64; 2] = [1.595_769_121_605_730_7, 0.044_715];
 
 /// `2 u` in `(1 + tanh(u)) / 2 = sigmoid(2 u)`.
 fn gelu_tanh_logit(x: Tensor<2>) -> Tensor<2> {

@@ -38,7 +38,7 @@ impl Gather {
         }
         // Outputs that take nothing select a zero put after the features.
         let [rows, features] = x.dims();
-        let zero = Tensor::zeros([rows, 1], &x.device());
+        let zero = Tensor::zeros([rows, 1], (&x.device(), x.dtype()));
         let positions = self.positions(features, &x.device());
         Tensor::cat(vec![x, zero], 1).select(1, positions)
     }
@@ -53,7 +53,8 @@ impl Gather {
         }
         let device = cotangent.device();
         let positions = self.positions(features, &device);
-        let zeros = Tensor::zeros([cotangent.dims()[0], features + 1], &device);
+        let shape = [cotangent.dims()[0], features + 1];
+        let zeros = Tensor::zeros(shape, (&device, cotangent.dtype()));
         let sums = zeros.select_assign(1, positions, cotangent, IndexingUpdateOp::Add);
         sums.narrow(1, 0, features)
     }
@@ -99,5 +100,9 @@ impl Calculus for Gather {
         let [_, count, _] = cotangent.dims();
         let features = at.inputs[0].dims()[1];
         vec![split(self.transposed(merge(cotangent), features), count)]
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 }

@@ -3,6 +3,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Calculus, Evaluation, Initialiser, features};
+use crate::bounds::{Interval, Relaxation, bilinear_interval, bilinear_relaxation};
 
 /// Configuration of [`MatMul`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,5 +90,13 @@ impl Calculus for MatMul {
             cotangent.clone().matmul(right.swap_dims(3, 4)).flatten(2, 4),
             left.swap_dims(3, 4).matmul(cotangent).flatten(2, 4),
         ]
+    }
+
+    fn interval(&self, inputs: &[&Interval]) -> Result<Interval, String> {
+        bilinear_interval(self, inputs)
+    }
+
+    fn relax(&self, inputs: &[&Interval]) -> Result<Box<dyn Relaxation>, String> {
+        Ok(bilinear_relaxation(self, inputs))
     }
 }

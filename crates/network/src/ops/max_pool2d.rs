@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::window::Window;
 use super::{Calculus, Evaluation, Initialiser, features, host, merge, only, split};
+use crate::bounds::{Interval, Pulled, Relaxation, real};
 
 /// Configuration of [`MaxPool2d`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,6 +113,28 @@ impl MaxPool2d {
         }
     }
 
+    /// The input features under the window of every output feature.
+    fn windows(&self) -> Vec<Vec<usize>> {
+        let [channels, height, width] = self.config.input;
+        let [_, out_height, out_width] =
+            self.config.output().expect("checked when the graph was built");
+        let [rows, columns] = [0, 1].map(|axis| self.config.window(axis));
+        let window = |output: usize| {
+            let (channel, position) =
+                (output / (out_height * out_width), output % (out_height * out_width));
+            let (line, place) = (position / out_width, position % out_width);
+            let lines = (0..rows.kernel).filter_map(|tap| rows.element(line, tap, height));
+            let places = |row| {
+                let start = (channel * height + row) * width;
+                let places =
+                    (0..columns.kernel).filter_map(|tap| columns.element(place, tap, width));
+                places.map(move |place| start + place).collect::<Vec<_>>()
+            };
+            lines.flat_map(places).collect()
+        };
+        (0..channels * out_height * out_width).map(window).collect()
+    }
+
     /// The input feature that every output feature of every row was taken from.
     fn winners(&self, x: &Tensor<2>, outputs: usize) -> Vec<u32> {
         let [rows, features] = x.dims();
@@ -192,5 +215,102 @@ impl Calculus for MaxPool2d {
         let winners = self.pool(x.clone()).1.unsqueeze_dim::<3>(1).expand([rows, count, outputs]);
         let zeros = Tensor::zeros([rows, count, features], &cotangent.device());
         vec![zeros.scatter(2, winners, cotangent, IndexingUpdateOp::Add)]
+    }
+
+    fn interval(&self, inputs: &[&Interval]) -> Result<Interval, String> {
+        let input = inputs[0];
+        let windows = self.windows();
+        let largest = |ends: &[f64]| -> Vec<f64> {
+            let rows = ends.chunks_exact(input.features());
+            let sample = |sample: &'_ [f64]| {
+                let window = |window: &Vec<usize>| {
+                    window.iter().map(|&f| sample[f]).fold(f64::NEG_INFINITY, f64::max)
+                };
+                windows.iter().map(window).collect::<Vec<_>>()
+            };
+            rows.flat_map(sample).collect()
+        };
+        Interval::new(input.rows(), largest(input.low()), largest(input.high()))
+    }
+
+    fn relax(&self, inputs: &[&Interval]) -> Result<Box<dyn Relaxation>, String> {
+        let input = inputs[0];
+        let windows = self.windows();
+        let features = input.features();
+        let mut lines =
+            Winners { features, winners: vec![], slopes: vec![], offsets: vec![], reach: vec![] };
+        let samples = input.low().chunks_exact(features).zip(input.high().chunks_exact(features));
+        for (low, high) in samples {
+            for window in &windows {
+                let centre = |f: &usize| low[*f] + high[*f];
+                let order = |a: &&usize, b: &&usize| centre(a).total_cmp(&centre(b));
+                let winner = *window.iter().max_by(order).expect("a window meets the input");
+                let others = window.iter().filter(|&&f| f != winner).map(|&f| high[f]);
+                let (slope, offset) = above_winner(
+                    [low[winner], high[winner]],
+                    others.fold(f64::NEG_INFINITY, f64::max),
+                );
+                let size = high[winner].max(-low[winner]);
+                lines.winners.push(winner as u32);
+                lines.slopes.push(slope);
+                lines.offsets.push(offset);
+                lines.reach.push(size.max(slope * size + offset.abs()));
+            }
+        }
+        Ok(Box::new(lines))
+    }
+}
+
+/// A line above `max(x, other)` for x in an interval: the chord, as of ReLU.
+fn above_winner([low, high]: [f64; 2], other: f64) -> (f64, f64) {
+    if other <= low {
+        return (1.0, 0.0);
+    }
+    if other >= high {
+        return (0.0, other);
+    }
+    let slope = ((high - other) / (high - low)).clamp(0.0, 1.0);
+    // Whatever the slope, this is above both ends.
+    let offset = (other - slope * low).max(high - slope * high);
+    (slope, offset + 4.0 * f64::EPSILON * (other.abs() + low.abs() + high.abs()))
+}
+
+/// Every output is at least one of its inputs, and at most a line of that.
+#[derive(Debug)]
+struct Winners {
+    /// Input features.
+    features: usize,
+    /// For every output feature, the input feature, `[rows, output features]` flattened.
+    winners: Vec<u32>,
+    /// Of the line above.
+    slopes: Vec<f64>,
+    offsets: Vec<f64>,
+    reach: Vec<f64>,
+}
+
+impl Relaxation for Winners {
+    fn pull(&self, coefficients: Tensor<3>) -> Pulled {
+        let [rows, count, outputs] = coefficients.dims();
+        let functions = real::numbers(coefficients);
+        let mut pulled = vec![0.0; rows * count * self.features];
+        let mut constants = Vec::with_capacity(rows * count);
+        let both = functions.chunks_exact(outputs).zip(pulled.chunks_exact_mut(self.features));
+        for (position, (function, pulled)) in both.enumerate() {
+            let start = position / count * outputs;
+            let mut constant = 0.0;
+            for (&a, line) in function.iter().zip(start..) {
+                let (slope, offset) =
+                    if a > 0.0 { (1.0, 0.0) } else { (self.slopes[line], self.offsets[line]) };
+                pulled[self.winners[line] as usize] += a * slope;
+                constant += a * offset;
+            }
+            constants.push(constant);
+        }
+        let shape = [rows, count, self.features];
+        Pulled { inputs: vec![Some(real::tensor(pulled, shape))], constants }
+    }
+
+    fn reach(&self) -> &[f64] {
+        &self.reach
     }
 }

@@ -17,6 +17,7 @@ mod concat;
 mod conv2d;
 mod conv_transpose2d;
 mod convolution;
+mod curve;
 mod elementwise;
 mod elementwise_affine;
 mod function;
@@ -32,6 +33,7 @@ mod reshape;
 mod scalar;
 mod select;
 mod softmax;
+mod special;
 mod standardise;
 mod window;
 
@@ -40,6 +42,7 @@ pub use add::{Add, AddConfig};
 pub use concat::{Concat, ConcatConfig};
 pub use conv_transpose2d::{ConvTranspose2d, ConvTranspose2dConfig};
 pub use conv2d::{Conv2d, Conv2dConfig};
+pub(crate) use curve::{Curve, Piece};
 pub use elementwise_affine::{ElementwiseAffine, ElementwiseAffineConfig};
 pub use function::Function;
 pub use gather::{Gather, GatherConfig};
@@ -58,6 +61,8 @@ pub use standardise::{Standardise, StandardiseConfig};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+
+use crate::bounds::{Interval, Relaxation, affine_interval, affine_relaxation};
 
 /// The values an operator was evaluated at, as its derivatives need them.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +103,28 @@ pub trait Calculus {
     /// # Shapes
     /// Cotangent `[rows, k, output features]`; result one `[rows, k, features]` per input.
     fn vjp(&self, at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>>;
+
+    /// Whether the output is an affine function of all inputs together. Such an operator is
+    /// bounded by its vjp and its values for the absolute parameters, and needs no other rule.
+    fn is_affine(&self) -> bool {
+        false
+    }
+
+    /// Bounds of the output for inputs within intervals, or why there are none. Parameters are
+    /// in f64.
+    fn interval(&self, _inputs: &[&Interval]) -> Result<Interval, String> {
+        Err(NO_RULE.to_string())
+    }
+
+    /// Linear bounds of the output for inputs within intervals, or why there are none.
+    /// Parameters are in f64.
+    fn relax(&self, _inputs: &[&Interval]) -> Result<Box<dyn Relaxation>, String> {
+        Err(NO_RULE.to_string())
+    }
 }
+
+/// Why operators without a rule have no bounds.
+const NO_RULE: &str = "there is no rule for this operator";
 
 /// Merges the tangent axis into the rows: `[rows, k, features]` to `[rows * k, features]`.
 fn merge(tangents: Tensor<3>) -> Tensor<2> {
@@ -177,6 +203,28 @@ macro_rules! registry {
 
             fn vjp(&self, at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
                 match self { $(Self::$variant(operator) => operator.vjp(at, cotangent),)+ }
+            }
+
+            fn is_affine(&self) -> bool {
+                match self { $(Self::$variant(operator) => operator.is_affine(),)+ }
+            }
+
+            fn interval(&self, inputs: &[&Interval]) -> Result<Interval, String> {
+                match self {
+                    $(Self::$variant(operator) => match operator.is_affine() {
+                        true => affine_interval(operator, inputs),
+                        false => operator.interval(inputs),
+                    })+
+                }
+            }
+
+            fn relax(&self, inputs: &[&Interval]) -> Result<Box<dyn Relaxation>, String> {
+                match self {
+                    $(Self::$variant(operator) => match operator.is_affine() {
+                        true => Ok(affine_relaxation(operator, inputs)),
+                        false => operator.relax(inputs),
+                    })+
+                }
             }
         }
     };

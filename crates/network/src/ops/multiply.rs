@@ -3,6 +3,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Calculus, Evaluation, Initialiser};
+use crate::bounds::{Interval, Relaxation, bilinear_relaxation};
 
 /// Configuration of [`Multiply`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,4 +56,22 @@ impl Calculus for Multiply {
     fn vjp(&self, at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
         vec![scale(cotangent.clone(), at.inputs[1]), scale(cotangent, at.inputs[0])]
     }
+
+    fn interval(&self, inputs: &[&Interval]) -> Result<Interval, String> {
+        let ends = inputs[0].ends().zip(inputs[1].ends()).map(|(x, y)| product(x, y));
+        let (low, high) = ends.map(|[low, high]| (low, high)).unzip();
+        Interval::new(inputs[0].rows(), low, high)
+    }
+
+    fn relax(&self, inputs: &[&Interval]) -> Result<Box<dyn Relaxation>, String> {
+        Ok(bilinear_relaxation(self, inputs))
+    }
+}
+
+/// The products of the numbers in two intervals, rounded outward.
+fn product([x_low, x_high]: [f64; 2], [y_low, y_high]: [f64; 2]) -> [f64; 2] {
+    let corners = [x_low * y_low, x_low * y_high, x_high * y_low, x_high * y_high];
+    let low = corners.into_iter().fold(f64::INFINITY, f64::min);
+    let high = corners.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    [low.next_down(), high.next_up()]
 }

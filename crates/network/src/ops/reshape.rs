@@ -46,4 +46,8 @@ impl Calculus for Reshape {
     fn vjp(&self, _at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
         vec![cotangent]
     }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
 }

@@ -4,6 +4,7 @@ use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 use super::{Calculus, Evaluation, Initialiser, blocks, host, only, scalar};
+use crate::bounds::{Interval, Pulled, Relaxation, real};
 
 /// Configuration of [`Softmax`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,5 +109,149 @@ impl Calculus for Softmax {
 
     fn vjp(&self, at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
         vec![self.derivative(at, cotangent)]
+    }
+
+    fn interval(&self, inputs: &[&Interval]) -> Result<Interval, String> {
+        let ends: Vec<[f64; 2]> = inputs[0].ends().collect();
+        let blocks = ends.chunks_exact(self.config.block);
+        let (low, high) = blocks.flat_map(shares).map(|[low, high]| (low, high)).unzip();
+        Interval::new(inputs[0].rows(), low, high)
+    }
+
+    fn relax(&self, inputs: &[&Interval]) -> Result<Box<dyn Relaxation>, String> {
+        let ends: Vec<[f64; 2]> = inputs[0].ends().collect();
+        let blocks = ends.chunks_exact(self.config.block).map(SoftmaxBlock::new).collect();
+        let mut relaxation = SoftmaxLines { blocks, reach: vec![] };
+        relaxation.reach = relaxation.blocks.iter().flat_map(|block| block.reach.clone()).collect();
+        match relaxation.reach.iter().all(|reach| reach.is_finite()) {
+            true => Ok(Box::new(relaxation)),
+            false => Err("lines are not finite".to_string()),
+        }
+    }
+}
+
+/// More than what a few operations in f64 lose, relative to what goes into them.
+const LOSS: f64 = 1e-12;
+
+/// The least and the largest output for inputs in these intervals: with the input itself at one
+/// end and all others at the other.
+fn shares(ends: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let share = |own: usize, side: usize| {
+        let x = ends[own][side];
+        let others = ends.iter().enumerate().filter(|(other, _)| *other != own);
+        let odds: f64 = others.map(|(_, other)| (other[1 - side] - x).exp()).sum();
+        (1.0 + odds).recip()
+    };
+    let both = |own| [share(own, 0) * (1.0 - LOSS), (share(own, 1) * (1.0 + LOSS)).min(1.0)];
+    (0..ends.len()).map(both).collect()
+}
+
+/// Lines of a block, by way of `z_i = x_i - ln(sum(e^x))`, of which the output is the exponential:
+/// z is concave, so below its tangent plane at the centre; it is above what chords of `e^x_j` and
+/// a tangent of the logarithm give; the exponential is between a tangent and a chord.
+#[derive(Debug)]
+struct SoftmaxBlock {
+    /// Slopes of the logarithm of the sum: `[below, above]` of the output for every input.
+    shares: [Vec<f64>; 2],
+    /// Slopes of the exponential, `[below, above]`, for every output.
+    slopes: [Vec<f64>; 2],
+    /// `[below, above]`, for every output.
+    offsets: [Vec<f64>; 2],
+    reach: Vec<f64>,
+}
+
+impl SoftmaxBlock {
+    fn new(ends: &[[f64; 2]]) -> Self {
+        let centres: Vec<f64> = ends.iter().map(|[low, high]| 0.5 * low + 0.5 * high).collect();
+        let size = ends.iter().fold(1.0f64, |size, [low, high]| size.max(-low).max(*high));
+        // ln(sum(e^x)) is at least its tangent at the centre.
+        let top = centres.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = centres.iter().map(|c| (c - top).exp()).sum();
+        let tangent: Vec<f64> = centres.iter().map(|c| (c - top).exp() / sum).collect();
+        let at_centre = top + sum.ln();
+        let along: f64 = tangent.iter().zip(&centres).map(|(p, c)| p * c).sum();
+        // It is at most ln(S) + sum(chords) / S - 1, for S the sum of the chords at the centre.
+        let peak = ends.iter().map(|ends| ends[1]).fold(f64::NEG_INFINITY, f64::max);
+        let chord = |&[low, high]: &[f64; 2]| {
+            let [a, b] = [(low - peak).exp(), (high - peak).exp()];
+            let slope = if high - low > 1e-9 { (b - a) / (high - low) } else { b };
+            (slope, (a - slope * low).max(b - slope * high))
+        };
+        let chords: Vec<(f64, f64)> = ends.iter().map(chord).collect();
+        let sum: f64 =
+            chords.iter().zip(&centres).map(|((slope, offset), c)| slope * c + offset).sum();
+        let offset = chords.iter().map(|(_, offset)| offset / sum).sum::<f64>();
+        let chord_shares: Vec<f64> = chords.iter().map(|(slope, _)| slope / sum).collect();
+        let total = 1.0 + chord_shares.iter().sum::<f64>();
+        let mut block = Self {
+            shares: [chord_shares, tangent],
+            slopes: [vec![], vec![]],
+            offsets: [vec![], vec![]],
+            reach: vec![],
+        };
+        for ([low, high], centre) in shares(ends).into_iter().zip(&centres) {
+            let z = centre - at_centre;
+            let tangent = z.exp();
+            let below = tangent * (1.0 - z + 1.0 - peak - sum.ln() - offset);
+            let lost = LOSS * tangent * (size + z.abs() + offset.abs()) * total;
+            let [z_low, z_high] = [low.ln(), high.ln()];
+            let chord = (high - low) / (z_high - z_low);
+            let chord = if z_high - z_low > 1e-9 { chord } else { high };
+            // With an output of 0, its logarithm has no lower end, and the chord no slope.
+            let at_low = if chord > 0.0 { low - chord * z_low } else { 0.0 };
+            let above = at_low.max(high - chord * z_high) + chord * (along - at_centre);
+            let gained =
+                LOSS * (chord * (size + z_high.abs()) + high + (chord * z_low).abs().max(0.0));
+            let sizes = 4.0 * total * size;
+            block.slopes[0].push(tangent);
+            block.slopes[1].push(chord);
+            block.offsets[0].push(below - lost);
+            block.offsets[1].push(above + gained);
+            block
+                .reach
+                .push(tangent.max(chord) * sizes + below.abs() + above.abs() + lost + gained + 1.0);
+        }
+        block
+    }
+
+    /// Replaces a linear function of the outputs by one of the inputs, and returns the constant.
+    fn pull(&self, function: &mut [f64]) -> f64 {
+        let (mut constant, mut sums) = (0.0, [0.0; 2]);
+        for (output, a) in function.iter_mut().enumerate() {
+            let side = usize::from(*a <= 0.0);
+            constant += *a * self.offsets[side][output];
+            *a *= self.slopes[side][output];
+            sums[side] += *a;
+        }
+        for (input, a) in function.iter_mut().enumerate() {
+            *a -= sums[0] * self.shares[0][input] + sums[1] * self.shares[1][input];
+        }
+        constant
+    }
+}
+
+/// Lines of all blocks of all rows.
+#[derive(Debug)]
+struct SoftmaxLines {
+    blocks: Vec<SoftmaxBlock>,
+    reach: Vec<f64>,
+}
+
+impl Relaxation for SoftmaxLines {
+    fn pull(&self, coefficients: Tensor<3>) -> Pulled {
+        let shape @ [_, count, features] = coefficients.dims();
+        let mut numbers = real::numbers(coefficients);
+        let mut constants = vec![];
+        for (position, function) in numbers.chunks_exact_mut(features).enumerate() {
+            let per_row = features / self.blocks[0].reach.len();
+            let blocks = &self.blocks[position / count * per_row..][..per_row];
+            let parts = function.chunks_exact_mut(features / per_row).zip(blocks);
+            constants.push(parts.map(|(function, block)| block.pull(function)).sum());
+        }
+        Pulled { inputs: vec![Some(real::tensor(numbers, shape))], constants }
+    }
+
+    fn reach(&self) -> &[f64] {
+        &self.reach
     }
 }

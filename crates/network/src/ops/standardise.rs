@@ -4,6 +4,7 @@ use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 use super::{Calculus, Evaluation, Initialiser, blocks, host, only};
+use crate::bounds::{Elementwise, Interval, Planes, Pulled, Relaxation, real};
 
 /// Configuration of [`Standardise`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,48 @@ impl Standardise {
         let centred = x.clone() - x.mean_dim(2);
         let variance = centred.clone().square().mean_dim(2);
         (centred, (variance + epsilon).sqrt())
+    }
+
+    /// Visits all blocks with bounds of `x - mean` and of `1 / sqrt(variance + epsilon)`.
+    fn each_block(
+        &self,
+        input: &Interval,
+        mut visit: impl FnMut(&[[f64; 2]], [f64; 2]),
+    ) -> Result<(), String> {
+        let StandardiseConfig { block, epsilon } = self.config;
+        let count = block as f64;
+        let ends: Vec<[f64; 2]> = input.ends().collect();
+        for ends in ends.chunks_exact(block) {
+            let sum = |side: usize| ends.iter().map(|ends| ends[side]).sum::<f64>();
+            let sums = [sum(0), sum(1)];
+            let size: f64 = ends.iter().map(|[low, high]| high.max(-low)).sum();
+            // More than all rounding in a sum of the block.
+            let error = real::rounding(block) * 4.0 * size / count;
+            let centred: Vec<[f64; 2]> = ends
+                .iter()
+                .map(|&[low, high]| {
+                    let least = low - (sums[1] - high + low) / count;
+                    let largest = high - (sums[0] - low + high) / count;
+                    [least - error, largest + error]
+                })
+                .collect();
+            let least = |[low, high]: &[f64; 2]| low.max(-high).max(0.0).powi(2);
+            let largest = |[low, high]: &[f64; 2]| high.max(-low).powi(2);
+            let variance = [
+                centred.iter().map(least).sum::<f64>() / count,
+                centred.iter().map(largest).sum::<f64>() / count,
+            ];
+            let relative = real::rounding(block) * 4.0;
+            let scale = [
+                widened(((variance[1] + epsilon) * (1.0 + relative)).sqrt().recip(), -1.0),
+                widened(((variance[0] + epsilon) * (1.0 - relative)).sqrt().recip(), 1.0),
+            ];
+            if !scale[1].is_finite() {
+                return Err("the variance of a block may be 0, and epsilon is".to_string());
+            }
+            visit(&centred, scale);
+        }
+        Ok(())
     }
 
     /// The derivative, which is symmetric: with `y` the output, `t` becomes
@@ -136,5 +179,96 @@ impl Calculus for Standardise {
 
     fn vjp(&self, at: Evaluation<'_>, cotangent: Tensor<3>) -> Vec<Tensor<3>> {
         vec![self.derivative(at, cotangent)]
+    }
+
+    fn interval(&self, inputs: &[&Interval]) -> Result<Interval, String> {
+        let (mut low, mut high) = (vec![], vec![]);
+        self.each_block(inputs[0], |centred, scale| {
+            for &[least, largest] in centred {
+                let ends =
+                    [least * scale[0], least * scale[1], largest * scale[0], largest * scale[1]];
+                low.push(widened(ends.into_iter().fold(f64::INFINITY, f64::min), -1.0));
+                high.push(widened(ends.into_iter().fold(f64::NEG_INFINITY, f64::max), 1.0));
+            }
+        })?;
+        Interval::new(inputs[0].rows(), low, high)
+    }
+
+    fn relax(&self, inputs: &[&Interval]) -> Result<Box<dyn Relaxation>, String> {
+        let input = inputs[0];
+        let mut below = Planes::with_capacity(1, input.low().len());
+        let mut above = below.clone();
+        let mut centred_ends = [vec![], vec![]];
+        self.each_block(input, |centred, scale| {
+            for &ends @ [low, high] in centred {
+                // Over c, the least of `c scale` is concave and the largest convex: chords.
+                let [lower, upper] = chords(ends, scale);
+                below.push(&[lower[0]], lower[1]);
+                above.push(&[upper[0]], upper[1]);
+                centred_ends[0].push(low);
+                centred_ends[1].push(high);
+            }
+        })?;
+        let [low, high] = centred_ends;
+        let centred = Interval::new(input.rows(), low, high)?;
+        let lines = Elementwise::new(below, above, &[&centred])?;
+        // Centring adds up all features of a block, each with its share of the mean.
+        let block = self.config.block;
+        let mean = |sizes: &[f64]| sizes.iter().sum::<f64>() / sizes.len() as f64;
+        let sizes = input.magnitudes();
+        let means = sizes.chunks_exact(block).flat_map(|sizes| vec![mean(sizes); block]);
+        let sizes = sizes.iter().zip(means).map(|(size, mean)| size + mean);
+        let reach = lines.reach_of(0, sizes);
+        Ok(Box::new(Standardised { lines, block, reach }))
+    }
+}
+
+/// More than what functions of a few operations lose, relative to their values.
+fn widened(x: f64, sign: f64) -> f64 {
+    x + sign * (1e-13 * x.abs() + f64::MIN_POSITIVE)
+}
+
+/// Slope and offset of lines below and above `c s`, for all s between the two ends of `scale`.
+fn chords([low, high]: [f64; 2], scale: [f64; 2]) -> [[f64; 2]; 2] {
+    let (least, largest) =
+        (|c: f64| (c * scale[0]).min(c * scale[1]), |c: f64| (c * scale[0]).max(c * scale[1]));
+    let width = high - low;
+    let chord = |of: &dyn Fn(f64) -> f64| {
+        let slope = (of(high) - of(low)) / width;
+        if width > 0.0 && slope.is_finite() { slope } else { scale[0] }
+    };
+    let (below, above) = (chord(&least), chord(&largest));
+    // Concave and convex functions are furthest from a line at the ends.
+    let offset =
+        |of: &dyn Fn(f64) -> f64, slope: f64| [of(low) - slope * low, of(high) - slope * high];
+    let size = 1e-13 * scale[1] * low.abs().max(high.abs()) + f64::MIN_POSITIVE;
+    let [a, b] = offset(&least, below);
+    let [c, d] = offset(&largest, above);
+    [[below, a.min(b) - size], [above, c.max(d) + size]]
+}
+
+/// Lines of the centred features.
+#[derive(Debug)]
+struct Standardised {
+    lines: Elementwise,
+    block: usize,
+    reach: Vec<f64>,
+}
+
+impl Relaxation for Standardised {
+    fn pull(&self, coefficients: Tensor<3>) -> Pulled {
+        let Pulled { mut inputs, constants } = self.lines.pull(coefficients);
+        let centred = inputs.pop().flatten().expect("the lines have one input");
+        let shape = centred.dims();
+        let mut numbers = real::numbers(centred);
+        for block in numbers.chunks_exact_mut(self.block) {
+            let mean = block.iter().sum::<f64>() / self.block as f64;
+            block.iter_mut().for_each(|a| *a -= mean);
+        }
+        Pulled { inputs: vec![Some(real::tensor(numbers, shape))], constants }
+    }
+
+    fn reach(&self) -> &[f64] {
+        &self.reach
     }
 }

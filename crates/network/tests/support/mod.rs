@@ -10,7 +10,7 @@ use vaegis_network::ops::{
     MaxPool2dConfig, MultiplyConfig, OperatorConfig, ReshapeConfig, SelectConfig, SoftmaxConfig,
     StandardiseConfig,
 };
-use vaegis_network::{Network, NetworkBuilder, Value, Weights};
+use vaegis_network::{Network, NetworkBuilder, NodeConfig, Value, Weights};
 
 /// Every kind of operator, at random small sizes, as a network of that operator alone if it
 /// takes one value of any sign.
@@ -55,6 +55,58 @@ pub(crate) fn other_than_activation() -> impl Strategy<Value = Network> {
         }),
     ];
     (operators, any::<u64>()).prop_map(|((shape, operator), seed)| network(shape, operator, seed))
+}
+
+/// Affine operators alone.
+#[allow(dead_code)] // For the tests of bounds.
+pub(crate) fn affine_operator() -> impl Strategy<Value = Network> {
+    other_than_activation().prop_filter("affine", |network| {
+        let affine = |node: &NodeConfig| {
+            use OperatorConfig as Of;
+            let nonlinear = matches!(
+                node.operator,
+                Of::Activation(_)
+                    | Of::Multiply(_)
+                    | Of::Select(_)
+                    | Of::Standardise(_)
+                    | Of::Softmax(_)
+                    | Of::MaxPool2d(_)
+                    | Of::MatMul(_)
+            );
+            !nonlinear
+        };
+        network.config().nodes.iter().all(affine)
+    })
+}
+
+/// Three layers about an operator of any kind: linear, function, operator, function, linear.
+#[allow(dead_code)] // For the tests of bounds.
+pub(crate) fn deep() -> impl Strategy<Value = Network> {
+    let smooth = || {
+        function().prop_filter("defined everywhere, exact in f64", |&function| {
+            !needs_positive(function) && function != Function::ContinuousBernoulliMean
+        })
+    };
+    (other_than_activation(), smooth(), smooth(), 1usize..6, any::<u64>()).prop_map(
+        |(middle, before, after, inputs, seed)| {
+            let linear = |inputs, outputs| OperatorConfig::Linear(LinearConfig { inputs, outputs });
+            let activation = |function| OperatorConfig::Activation(ActivationConfig { function });
+            let mut first = NetworkBuilder::new(vec![inputs]);
+            let value = first.push(linear(inputs, middle.input_features()), &[0]);
+            let value = first.push(activation(before), &[value]);
+            let shape = middle.input_shape().to_vec();
+            let value = first.push(OperatorConfig::Reshape(ReshapeConfig { shape }), &[value]);
+            let mut last = NetworkBuilder::new(middle.output_shape(0).to_vec());
+            let output = last.push(activation(after), &[0]);
+            let shape = vec![middle.output_features(0)];
+            let output = last.push(OperatorConfig::Reshape(ReshapeConfig { shape }), &[output]);
+            let output = last.push(linear(middle.output_features(0), 3), &[output]);
+            let mut initialiser = Initialiser::new(seed);
+            let first = first.finish(&[value], &mut initialiser, &Device::flex()).unwrap();
+            let last = last.finish(&[output], &mut initialiser, &Device::flex()).unwrap();
+            first.then(middle).unwrap().then(last).unwrap()
+        },
+    )
 }
 
 /// A network of one operator with random parameters, fed as it needs.
