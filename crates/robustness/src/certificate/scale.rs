@@ -246,6 +246,24 @@ mod tests {
         }
     }
 
+    /// Shift and scale in one divergence, where next to nothing is scaled: half-spaces are the worst,
+    /// and far in the tail divergences know it.
+    #[test]
+    fn joint_divergences_bound_half_spaces() {
+        let still = [1.0 - 1e-9, 1.0 + 1e-9];
+        for (q, shifts) in [(1e-9, [2.4, 3.2]), (1e-12, [0.0, 5.0]), (0.01, [1.0, 1.0])] {
+            let length = shifts.iter().map(|shift| shift * shift).sum::<f64>().sqrt();
+            let together = Reachable::new(length, vec![still; 2]).unwrap();
+            let apart = Reachable::new(9.0, vec![still; 2]).unwrap();
+            let apart = apart.with_shifts(shifts.to_vec()).unwrap();
+            let exact = normal_quantile(q) + length;
+            for reachable in [together, apart] {
+                let found = normal_quantile(Scales::new(&reachable).by_divergence(q, 1.0));
+                assert!(exact <= found && found <= exact + 0.2 * length, "{found}, {exact}");
+            }
+        }
+    }
+
     #[test]
     fn nothing_changes_where_nothing_may_change() {
         assert_eq!(scaled(0.2, 0.3, &scales([1.0, 1.0], 5)), 0.3);
