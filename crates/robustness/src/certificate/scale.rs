@@ -10,8 +10,8 @@
 //!
 //! van Erven and Harremoes 2014. The left side is 1 at `q' = q` and increases from there, so it
 //! bounds `q'`. (Leaving out its second term gives the usual bound `(q exp D)^((a-1)/a)`, which is
-//! half as tight again near one half.) As `1 - q >= 1 - p`, an upper bound of q may stand for
-//! it: a test that may err more often is the stronger.
+//! looser, most of all near one half.) An upper bound of q may stand for q: E is part of an event,
+//! or of a randomised one, that is as probable as the bound.
 //!
 //! The divergence adds up over latents: with `w = rho^2` and `a - (a-1) w > 0`,
 //!
