@@ -10,6 +10,7 @@
 //! | [`coupling`] | the same noise on both sides, for large r |
 //! | [`lipschitz`] | encoders and decoders that are Lipschitz by construction |
 //! | [`design`] | which constants guarantee a wanted margin |
+//! | [`draws`] | how many draws are needed |
 //! | [`margin`] | the largest certified distance |
 //!
 //! Everything is in terms of the probability *beyond* r, `1 - p`, because that is the small one:
@@ -20,6 +21,7 @@
 
 pub mod coupling;
 pub mod design;
+pub mod draws;
 pub mod lipschitz;
 pub mod margin;
 pub mod moments;

@@ -10,8 +10,8 @@
 //!
 //! van Erven and Harremoes 2014. The left side is 1 at `q' = q` and increases from there, so it
 //! bounds `q'`. (Leaving out its second term gives the usual bound `(q exp D)^((a-1)/a)`, which is
-//! half as tight again near one half.) As `1 - q >= 1 - p`, an upper bound of q may stand for
-//! it: a test that may err more often is the stronger.
+//! looser, most of all near one half.) An upper bound of q may stand for q: E is part of an event,
+//! or of a randomised one, that is as probable as the bound.
 //!
 //! The divergence adds up over latents: with `w = rho^2` and `a - (a-1) w > 0`,
 //!
@@ -243,6 +243,24 @@ mod tests {
             let bound = Scales::new(&scales([rho, rho], 1)).scaled(q, q);
             prop_assert!(exact <= bound + 1e-12, "{exact} > {bound}");
             prop_assert!(q < 0.01 || rho > 1.3 || bound <= exact * 1.01, "{bound}, {exact}");
+        }
+    }
+
+    /// Shift and scale in one divergence, where next to nothing is scaled: half-spaces are the worst,
+    /// and far in the tail divergences know it.
+    #[test]
+    fn joint_divergences_bound_half_spaces() {
+        let still = [1.0 - 1e-9, 1.0 + 1e-9];
+        for (q, shifts) in [(1e-9, [2.4, 3.2]), (1e-12, [0.0, 5.0]), (0.01, [1.0, 1.0])] {
+            let length = shifts.iter().map(|shift| shift * shift).sum::<f64>().sqrt();
+            let together = Reachable::new(length, vec![still; 2]).unwrap();
+            let apart = Reachable::new(9.0, vec![still; 2]).unwrap();
+            let apart = apart.with_shifts(shifts.to_vec()).unwrap();
+            let exact = normal_quantile(q) + length;
+            for reachable in [together, apart] {
+                let found = normal_quantile(Scales::new(&reachable).by_divergence(q, 1.0));
+                assert!(exact <= found && found <= exact + 0.2 * length, "{found}, {exact}");
+            }
         }
     }
 

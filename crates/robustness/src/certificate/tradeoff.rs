@@ -15,7 +15,7 @@
 //! V(M)  <-  max over rho in its range of E[V(M L_rho(eta))].
 //! ```
 //!
-//! **The ends of a range are its worst.** For `rho = 1 + ...` on one side of 1, let rho' be farther
+//! **The ends of a range are its worst.** Let rho be on one side of 1 and rho' on the same, farther
 //! out, and `a^2 = (rho^2 - 1)/(rho'^2 - 1)`. The kernel `x -> a x + sqrt(1 - a^2) xi` takes `N(0,1)`
 //! to itself and `N(0,rho'^2)` to `N(0,rho^2)`; and no kernel increases `E_P[V(M L)]`, which is an
 //! f-divergence, as V is convex. So one of the two ends is the worst (both are tried), for each M
