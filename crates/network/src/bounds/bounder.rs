@@ -29,9 +29,9 @@ pub struct Bounder {
 
 /// A value as a linear function of another one.
 #[derive(Debug)]
-struct Unit {
+pub(super) struct Unit {
     /// `[1, features, features of the other value]`.
-    coefficients: Tensor<3>,
+    pub(super) coefficients: Tensor<3>,
     constants: Vec<f64>,
 }
 
@@ -39,7 +39,7 @@ struct Unit {
 const UNIT_ENTRIES: usize = 1 << 22;
 
 /// Entries of a tensor of coefficients while it is pulled back.
-const CHUNK_ENTRIES: usize = 1 << 22;
+pub(super) const CHUNK_ENTRIES: usize = 1 << 22;
 
 impl Network {
     /// This network prepared for bounds.
@@ -85,7 +85,7 @@ impl Bounder {
         Ok(bounds)
     }
 
-    fn unit(&self, value: Value, relaxation: &dyn Relaxation) -> Option<&Unit> {
+    pub(super) fn unit(&self, value: Value, relaxation: &dyn Relaxation) -> Option<&Unit> {
         let node = &self.network.nodes[value - 1];
         let &[input] = node.inputs.as_slice() else { return None };
         let features = |value: Value| self.network.shapes[value].iter().product::<usize>();

@@ -16,7 +16,7 @@ pub(crate) struct Line {
 }
 
 /// Relative error that functions may have in f64, and more: 1e-12.
-const FUNCTION_ERROR: f64 = 1.0 / (1u64 << 40) as f64;
+pub(super) const FUNCTION_ERROR: f64 = 1.0 / (1u64 << 40) as f64;
 
 /// Error of functions near the smallest numbers.
 const UNDERFLOW: f64 = 1e-140;
@@ -41,10 +41,7 @@ struct Peak {
 
 impl<'a> Envelope<'a> {
     pub(crate) fn new(pieces: &'a [Piece], low: f64, high: f64) -> Self {
-        let first = pieces.partition_point(|piece| piece.end <= low).min(pieces.len() - 1);
-        let count = pieces[first..].partition_point(|piece| piece.end < high) + 1;
-        let end = (first + count).min(pieces.len());
-        Self { pieces: &pieces[first..end], low, high }
+        Self { pieces: met(pieces, [low, high]), low, high }
     }
 
     /// The least and the largest value.
@@ -143,13 +140,25 @@ impl<'a> Envelope<'a> {
     }
 
     fn piece(self, x: f64) -> &'a Piece {
-        let number = self.pieces.partition_point(|piece| piece.end <= x);
-        &self.pieces[number.min(self.pieces.len() - 1)]
+        piece(self.pieces, x)
     }
 
     fn value(self, x: f64) -> f64 {
         self.piece(x).curve.value(x)
     }
+}
+
+/// The pieces that an interval meets.
+pub(super) fn met(pieces: &[Piece], [low, high]: [f64; 2]) -> &[Piece] {
+    let first = pieces.partition_point(|piece| piece.end <= low).min(pieces.len() - 1);
+    let count = pieces[first..].partition_point(|piece| piece.end < high) + 1;
+    &pieces[first..(first + count).min(pieces.len())]
+}
+
+/// The piece that holds at x.
+pub(super) fn piece(pieces: &[Piece], x: f64) -> &Piece {
+    let number = pieces.partition_point(|piece| piece.end <= x);
+    &pieces[number.min(pieces.len() - 1)]
 }
 
 /// Cutting planes that are tried at most.

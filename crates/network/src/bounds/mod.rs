@@ -26,15 +26,19 @@
 mod backward;
 mod bilinear;
 mod bounder;
+mod differences;
 mod elementwise;
 mod envelope;
 mod interval;
 pub(crate) mod real;
 mod relaxation;
+mod secants;
 mod set;
+mod spectral;
 
 pub(crate) use bilinear::{bilinear_interval, bilinear_relaxation};
 pub use bounder::{Bounder, Bounds, LinearBounds, Method};
+pub use differences::{Differences, Lengths, Span};
 pub(crate) use elementwise::{Elementwise, Planes};
 pub(crate) use envelope::{Envelope, Line};
 pub use interval::Interval;

@@ -111,6 +111,44 @@ impl InputSet {
         &self.interval
     }
 
+    /// The centre of a row.
+    pub(super) fn centre(&self, row: usize) -> &[f64] {
+        let features = self.interval.features();
+        &self.centres[row * features..][..features]
+    }
+
+    /// Least and largest change of every feature of a row, rounded outward.
+    pub(super) fn changes(&self, row: usize) -> [Vec<f64>; 2] {
+        let features = self.interval.features();
+        let span = row * features..(row + 1) * features;
+        let ends = |ends: &[f64], sign: f64| -> Vec<f64> {
+            let pairs = ends[span.clone()].iter().zip(self.centre(row));
+            pairs.map(|(end, centre)| outward(end - centre, sign)).collect()
+        };
+        [ends(&self.interval.low, -1.0), ends(&self.interval.high, 1.0)]
+    }
+
+    /// The Euclidean length of a change in a row, at most.
+    pub(super) fn longest(&self, row: usize) -> f64 {
+        let [low, high] = self.changes(row);
+        let largest: Vec<f64> = low.iter().zip(&high).map(|(low, high)| high.max(-low)).collect();
+        let hull = dot(&largest, &largest).sqrt() * (1.0 + rounding(largest.len()));
+        match self.norm {
+            Norm::L1 | Norm::L2 => hull.min(self.radii[row]),
+            Norm::LInf => hull,
+        }
+    }
+
+    /// How much a linear function can change by in a row, at most, of which are given the largest
+    /// absolute coefficient and the Euclidean norm of all.
+    pub(super) fn largest_change(&self, row: usize, largest: f64, norm: f64) -> f64 {
+        match self.norm {
+            Norm::L1 => self.radii[row] * largest,
+            Norm::L2 => self.radii[row] * norm,
+            Norm::LInf => f64::INFINITY,
+        }
+    }
+
     /// A lower bound on the minimum of a linear function over the set of a row, given its
     /// [`largest`](Self::largest).
     pub(crate) fn minimum(
@@ -276,7 +314,7 @@ fn clipped(a: &[f64], low: &[f64], high: &[f64], t: f64) -> Clipped {
 }
 
 #[multiversion(targets = "simd")]
-fn dot(left: &[f64], right: &[f64]) -> f64 {
+pub(super) fn dot(left: &[f64], right: &[f64]) -> f64 {
     let mut lanes = [0.0; 16];
     let (left, left_rest) = left.as_chunks::<16>();
     let (right, right_rest) = right.as_chunks::<16>();

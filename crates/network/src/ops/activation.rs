@@ -29,7 +29,7 @@ pub struct Activation {
 
 impl Activation {
     /// Pieces of the function for inputs within an interval, on all of which it must be defined.
-    fn pieces(&self, input: &Interval) -> Result<Vec<Piece>, String> {
+    pub(crate) fn pieces(&self, input: &Interval) -> Result<Vec<Piece>, String> {
         input.ends().try_for_each(|[low, high]| self.config.function.defined(low, high))?;
         let low = input.low().iter().copied().fold(f64::INFINITY, f64::min);
         let high = input.high().iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -1,5 +1,7 @@
 //! Random tensors and small networks of one operator, for the tests of operators.
 
+#[allow(dead_code)] // for the tests of bounds
+pub(crate) mod balls;
 pub(crate) mod reference;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -261,7 +263,7 @@ fn max_pool() -> impl Strategy<Value = (Vec<usize>, OperatorConfig)> {
         )
 }
 
-fn function() -> impl Strategy<Value = Function> {
+pub(crate) fn function() -> impl Strategy<Value = Function> {
     prop::sample::select(vec![
         Function::Relu,
         Function::LeakyRelu { slope: 0.1 },
@@ -295,7 +297,7 @@ fn function() -> impl Strategy<Value = Function> {
 }
 
 /// Functions with a pole or the end of their domain at 0.
-fn needs_positive(function: Function) -> bool {
+pub(crate) fn needs_positive(function: Function) -> bool {
     use Function::{Log, Power, Reciprocal, Sqrt};
     matches!(function, Log | Sqrt | Reciprocal | Power { .. })
 }
