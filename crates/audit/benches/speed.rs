@@ -104,6 +104,7 @@ fn benches(criterion: &mut Criterion) {
             alpha: 0.001,
             domain: domain.clone(),
             attacks,
+            certify: true,
             aim: None,
         };
         group.bench_function(name, |bencher| {

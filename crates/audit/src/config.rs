@@ -146,7 +146,7 @@ impl AuditConfig {
     /// # Errors
     /// Lists every problem.
     pub fn check(&self, subject: Subject<'_>, execution: Execution) -> Result<(), Error> {
-        let Settings { radii, draws, alpha, domain, attacks, aim } = &self.settings;
+        let Settings { radii, draws, alpha, domain, attacks, aim, certify: _ } = &self.settings;
         let mut problems = subject.problems(&self.dataset, domain, execution);
         let mut require = |holds: bool, problem: String| {
             if !holds {

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use vaegis_robustness::assess::Attacked;
+use vaegis_robustness::assess::{Attacked, Certified};
 use vaegis_robustness::{
     Assessment, Model, Point, Radius, RadiusAssessment, Settings, Transferred, assess,
 };
@@ -232,6 +232,9 @@ impl Job<'_> {
             bound_sharp: None,
             bound_paper_limit: None,
             bound_sharp_limit: None,
+            certified: None,
+            certified_by: None,
+            certified_confidence: None,
             attacked: None,
             attacked_p: None,
             attacked_p_value: None,
@@ -270,6 +273,18 @@ fn fill(row: PointRow, assessment: &Assessment, found: &RadiusAssessment, alpha:
             attacked_crossing: margin.crossing,
             attacked_by: Some(margin.by.clone()),
             degradation: Some(*degradation),
+            ..row
+        },
+    };
+    let row = match &found.certified {
+        Certified::NotAsked => row,
+        Certified::Unavailable(reason) => {
+            PointRow { message: Some(format!("no certificate: {reason}")), ..row }
+        }
+        Certified::Within(certificate) => PointRow {
+            certified: Some(certificate.margin()),
+            certified_by: Some(certificate.method().to_string()),
+            certified_confidence: Some(certificate.confidence()),
             ..row
         },
     };

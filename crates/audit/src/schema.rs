@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of every file an audit writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Whether the audit of a point succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -75,6 +75,14 @@ pub struct PointRow {
     pub bound_paper_limit: Option<f64>,
     /// The sharp first-order estimate at `p_lower_limit`.
     pub bound_sharp_limit: Option<f64>,
+    /// Certified margin: no perturbation shorter than this breaks r-robustness, with the
+    /// confidence in `certified_confidence`. 0 if nothing could be shown; `None` if no certificate
+    /// was asked for, or the model has none (`message` says why).
+    pub certified: Option<f64>,
+    /// What certified it: `moments-2`, for example.
+    pub certified_by: Option<String>,
+    /// The probability with which this certificate is right, at least.
+    pub certified_confidence: Option<f64>,
     /// Norm of the smallest perturbation found that breaks r-robustness on fresh
     /// noise; +inf when none within the search range, 0 when x itself is not r-robust.
     pub attacked: Option<f64>,
@@ -231,6 +239,15 @@ pub struct RadiusSummary {
     pub bound_paper: Quantiles,
     /// The sharp first-order estimate at the lower limit.
     pub bound_sharp: Quantiles,
+    /// Certified margins.
+    #[serde(default)]
+    pub certified: Quantiles,
+    /// Share of rows whose certified margin is more than 0.
+    #[serde(default)]
+    pub certified_fraction: f64,
+    /// Certified over attacked margins, where an attack succeeded.
+    #[serde(default)]
+    pub certified_share: Quantiles,
     /// The attacked margin.
     pub attacked: Quantiles,
     /// Relative likelihood degradation.

@@ -110,6 +110,8 @@ struct Radius {
     p: Vec<f64>,
     bound_paper: Vec<f64>,
     bound_sharp: Vec<f64>,
+    certified: Vec<f64>,
+    certified_share: Vec<f64>,
     attacked: Vec<f64>,
     degradation: Vec<f64>,
     compared: usize,
@@ -188,9 +190,16 @@ impl Radius {
         self.p.extend(row.p);
         self.bound_paper.extend(row.bound_paper_limit);
         self.bound_sharp.extend(row.bound_sharp_limit);
+        self.certified.extend(row.certified);
         self.attacked.extend(row.attacked);
         self.degradation.extend(row.degradation);
         let value = |cell: Option<f64>| cell.filter(|value| !value.is_nan());
+        if let (Some(certified), Some(attacked)) = (value(row.certified), value(row.attacked))
+            && attacked > 0.0
+            && attacked.is_finite()
+        {
+            self.certified_share.push(certified / attacked);
+        }
         if let (Some(attacked), Some(paper), Some(sharp)) =
             (value(row.attacked), value(row.bound_paper_limit), value(row.bound_sharp_limit))
         {
@@ -201,6 +210,7 @@ impl Radius {
     }
 
     fn finish(self, radius: String) -> RadiusSummary {
+        let certified = self.certified.iter().filter(|&&margin| margin > 0.0).count();
         let of = |values: Vec<f64>| Quantiles::of(values.into_iter());
         RadiusSummary {
             radius,
@@ -209,6 +219,9 @@ impl Radius {
             robust_fraction: self.robust as f64 / self.rows.max(1) as f64,
             bound_paper: of(self.bound_paper),
             bound_sharp: of(self.bound_sharp),
+            certified_fraction: certified as f64 / self.rows.max(1) as f64,
+            certified: of(self.certified),
+            certified_share: of(self.certified_share),
             attacked: of(self.attacked),
             degradation: of(self.degradation),
             below_paper: self.below_paper,

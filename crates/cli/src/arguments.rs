@@ -349,6 +349,9 @@ pub(crate) struct AuditOptions {
     /// Only probabilities and first-order estimates
     #[arg(long, conflicts_with = "attack")]
     pub(crate) no_attack: bool,
+    /// No certified margins
+    #[arg(long)]
+    pub(crate) no_certify: bool,
     /// Assess points again that failed in an earlier run
     #[arg(long)]
     pub(crate) retry_failed: bool,

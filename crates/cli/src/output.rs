@@ -37,13 +37,16 @@ pub(crate) fn comparison(summaries: &[Summary]) -> String {
     }));
     table.set_header(header);
     type Cell = fn(&Summary, &RadiusSummary) -> String;
-    let rows: [(&str, Cell); 11] = [
+    let rows: [(&str, Cell); 14] = [
         ("radius r", |_, radius| median(&radius.r)),
         ("p(r) without perturbation", |_, radius| probability(&radius.p)),
         ("r-robust points", |_, radius| format!("{:.0}%", 100.0 * radius.robust_fraction)),
         ("paper's bound (first-order estimate)", |_, radius| median(&radius.bound_paper)),
         ("sharp bound (first-order estimate)", |_, radius| median(&radius.bound_sharp)),
+        ("certified margin (proved)", |_, radius| median(&radius.certified)),
+        ("points with a certificate", |_, radius| certified(radius)),
         ("attacked margin (upper bound)", |_, radius| median(&radius.attacked)),
+        ("certified / attacked", |_, radius| median(&radius.certified_share)),
         ("likelihood degradation", |_, radius| median(&radius.degradation)),
         ("smallest sigma", |summary, _| median(&summary.sigma_min)),
         ("|J|_F of the encoder", |summary, _| median(&summary.jacobian_frobenius)),
@@ -99,6 +102,13 @@ fn median(quantiles: &Quantiles) -> String {
         Some(value) => number(value),
         None if quantiles.count > 0 => "inf".to_string(),
         None => "-".to_string(),
+    }
+}
+
+fn certified(radius: &RadiusSummary) -> String {
+    match radius.certified.count {
+        0 => "-".to_string(),
+        _ => format!("{:.0}%", 100.0 * radius.certified_fraction),
     }
 }
 

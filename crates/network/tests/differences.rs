@@ -21,11 +21,7 @@ fn set(balls: &Balls, row: usize) -> InputSet {
     let features = balls.centres[row].len();
     let centre = double(balls.centres[row].clone(), [1, features]);
     let set = InputSet::ball(balls.norm, centre, &[balls.radii[row]]).unwrap();
-    if balls.boxed {
-        set.within(&vec![-1.0; features], &vec![1.0; features]).unwrap()
-    } else {
-        set
-    }
+    if balls.boxed { set.within(&vec![-1.0; features], &vec![1.0; features]).unwrap() } else { set }
 }
 
 /// Lengths under two weightings of three rows, and the weightings.
@@ -99,10 +95,8 @@ fn layers(widths: &[usize], function: Function, residual: bool, seed: u64) -> Ne
     for (number, pair) in widths.windows(2).enumerate() {
         let before = value;
         if number > 0 {
-            value = builder.push(
-                OperatorConfig::Activation(ActivationConfig { function }),
-                &[value],
-            );
+            value =
+                builder.push(OperatorConfig::Activation(ActivationConfig { function }), &[value]);
         }
         value = builder.push(linear(pair[0], pair[1]), &[value]);
         if residual && number > 0 && pair[0] == pair[1] {
@@ -186,9 +180,8 @@ fn what_does_not_fit_is_told() {
     let error = bounder.differences(&[0.0; 4]).unwrap_err();
     assert_eq!(told(error), "bounds: expects points of 5 features, found 4");
     let differences = bounder.differences(&[0.0; 5]).unwrap();
-    let ball = |centre: f64| {
-        InputSet::ball(Norm::L2, double(vec![centre; 5], [1, 5]), &[0.1]).unwrap()
-    };
+    let ball =
+        |centre: f64| InputSet::ball(Norm::L2, double(vec![centre; 5], [1, 5]), &[0.1]).unwrap();
     let error = differences.within(&ball(0.1)).unwrap_err();
     assert_eq!(told(error), "bounds: expects a set about the point");
     let span = differences.within(&ball(0.0)).unwrap();

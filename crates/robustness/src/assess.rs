@@ -7,10 +7,11 @@ use vaegis_vae::{Noise, Purpose};
 use crate::attack::margin::level_at_rest;
 use crate::attack::optimiser::Candidate;
 use crate::attack::{Attack, AttackedMargin, DamageCurve};
+use crate::certificate::{self, Certificate};
 use crate::jacobian::{Jacobians, Norm};
 use crate::model::{Draws, host, lengths};
 use crate::scores::{expected_log_likelihood, relative_degradation};
-use crate::statistics::Proportion;
+use crate::statistics::{IndicatorMoments, Proportion};
 use crate::{Ball, Domain, Encoding, Error, Model, Radius, Target, bounds, probability};
 
 /// What to assess.
@@ -27,6 +28,9 @@ pub struct Settings {
     pub domain: Domain,
     /// Attacks: the best of them counts at each radius.
     pub attacks: Vec<Attack>,
+    /// Whether margins are certified.
+    #[serde(default)]
+    pub certify: bool,
     /// What targeted attacks aim at.
     pub aim: Option<Aim>,
 }
@@ -106,10 +110,23 @@ pub struct RadiusAssessment {
     pub bound_paper_limit: f64,
     /// The sharp first-order estimate at the lower limit of p.
     pub bound_sharp_limit: f64,
+    /// What is proved.
+    pub certified: Certified,
     /// What the attacks found.
     pub attacked: Attacked,
     /// Draws within r under the perturbation that was found elsewhere, as it is.
     pub transferred: Option<Proportion>,
+}
+
+/// What is proved at one radius.
+#[derive(Debug, Clone)]
+pub enum Certified {
+    /// No certificate was asked for.
+    NotAsked,
+    /// Nothing can be proved of this model, and why.
+    Unavailable(String),
+    /// The margin that is certified, which may be 0.
+    Within(Certificate),
 }
 
 /// The outcome of an attack at one radius.
@@ -150,8 +167,15 @@ pub fn assess(
     let directions = directions.unwrap_or(0);
     let jacobians = Jacobians::at(target, &encoding, directions, settings.draws)?;
     let radii = probability::radii(target, &encoding, &settings.radii, settings.draws)?;
-    let estimates =
-        probability::within(target, Purpose::Estimation, &encoding, &radii, 0..settings.draws)?;
+    let draws = 0..settings.draws;
+    let certify = settings.certify && model.latent() <= certificate::LATENTS;
+    let (estimates, moments) = if certify {
+        let moments = probability::beyond(target, &encoding, &radii, draws)?;
+        (moments.iter().map(|beyond| beyond.events().complement()).collect(), moments)
+    } else {
+        let purpose = Purpose::Estimation;
+        (probability::within(target, purpose, &encoding, &radii, draws)?, vec![])
+    };
 
     let sigmas = encoding.sigma.iter().map(|&sigma| f64::from(sigma));
     let sigma_min = sigmas.clone().fold(f64::INFINITY, f64::min);
@@ -169,10 +193,14 @@ pub fn assess(
         curves.push(DamageCurve::sweep(target, &jacobians, attack, goal.as_ref(), &radii)?);
     }
     let attacks = Attacks { target, encoding: &encoding, settings, curves: &curves };
+    let sharp = |p: &Proportion| bounds::sharp(p.lower_limit(settings.alpha), whitened);
+    let guesses: Vec<f64> = estimates.iter().map(sharp).collect();
+    let certificates = certificates(target, settings, &radii, &moments, &guesses);
     // Of all radii alike, and only if one of them is broken.
     let mut original = None;
     let mut assessed = Vec::with_capacity(radii.len());
-    for (slot, (&r, &p)) in radii.iter().zip(&estimates).enumerate() {
+    let judged = radii.iter().zip(&estimates).zip(certificates);
+    for (slot, ((&r, &p), certified)) in judged.enumerate() {
         let limit = p.lower_limit(settings.alpha);
         let transferred = point.transferred.get(slot).and_then(Option::as_ref);
         assessed.push(RadiusAssessment {
@@ -184,7 +212,8 @@ pub fn assess(
             bound_sharp: bounds::sharp(p.estimate(), whitened),
             bound_paper_limit: bounds::paper(limit, sigma_min, frobenius),
             bound_sharp_limit: bounds::sharp(limit, whitened),
-            attacked: attacks.at(slot, (r, p), transferred, &mut original)?,
+            attacked: agreed(attacks.at(slot, (r, p), transferred, &mut original)?, &certified)?,
+            certified,
             transferred: transferred.map(|given| attacks.as_it_is(r, given)).transpose()?,
         });
     }
@@ -197,6 +226,44 @@ pub fn assess(
         radii: assessed,
         curve: DamageCurve::envelope(&curves),
     })
+}
+
+/// What can be proved at each radius.
+fn certificates(
+    target: Target<'_>,
+    settings: &Settings,
+    radii: &[f64],
+    moments: &[IndicatorMoments],
+    guesses: &[f64],
+) -> Vec<Certified> {
+    if !settings.certify {
+        return vec![Certified::NotAsked; radii.len()];
+    }
+    if moments.is_empty() {
+        let most = certificate::LATENTS;
+        let reason = format!("models of more than {most} latents cannot be certified");
+        return vec![Certified::Unavailable(reason); radii.len()];
+    }
+    let Settings { domain, alpha, .. } = settings;
+    match certificate::at_point(target, domain, radii, moments, *alpha, guesses) {
+        Ok(certificates) => certificates.into_iter().map(Certified::Within).collect(),
+        Err(error) => vec![Certified::Unavailable(error.to_string()); radii.len()],
+    }
+}
+
+/// What an attack found, unless it contradicts what is proved.
+fn agreed(attacked: Attacked, certified: &Certified) -> Result<Attacked, Error> {
+    let Certified::Within(certificate) = certified else { return Ok(attacked) };
+    let broken_at = match &attacked {
+        Attacked::AtRest => 0.0,
+        Attacked::Broken(margin, _) => margin.perturbation.norm,
+        Attacked::NotAsked | Attacked::NotFound => return Ok(attacked),
+    };
+    if broken_at < certificate.margin() {
+        let (certified, r) = (certificate.margin(), certificate.r());
+        return Err(Error::Contradiction { r, certified, attacked: broken_at });
+    }
+    Ok(attacked)
 }
 
 /// All attacks on one point.

@@ -51,6 +51,19 @@ pub enum Error {
     /// Units that forbid every change.
     #[error("no feature may change: all units are 0")]
     NothingMayChange,
+    /// An attack inside a certified margin. Either happens with probability alpha by chance; what is
+    /// likelier is a mistake in this program, which should be reported.
+    #[error(
+        "an attack at {attacked} breaks the certificate of {certified} at r = {r}: one of them is wrong"
+    )]
+    Contradiction {
+        /// The radius in reconstruction space.
+        r: f64,
+        /// The certified margin.
+        certified: f64,
+        /// The norm of the perturbation.
+        attacked: f64,
+    },
     /// The point lies outside the box its perturbations must stay in.
     #[error("feature {feature} is {value}, outside the box {low},{high}")]
     OutsideBox {

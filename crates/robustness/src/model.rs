@@ -1,5 +1,8 @@
+use std::sync::{Arc, OnceLock};
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use vaegis_network::Network;
+use vaegis_network::bounds::Bounder;
 use vaegis_vae::{Likelihood, Noise, Posterior, Purpose, Vae};
 
 use crate::{Error, jacobian, surrogate};
@@ -17,6 +20,8 @@ pub struct Model {
     vae: Vae,
     generator: Network,
     rows: usize,
+    /// The encoder prepared for bounds, when it is first needed.
+    bounder: Arc<OnceLock<Bounder>>,
 }
 
 /// The posterior of one input on the host.
@@ -44,7 +49,8 @@ impl Model {
     /// round differently, and an attack can turn a rounding error into another optimum.
     pub fn new(vae: &Vae) -> Self {
         let generator = vae.generator();
-        let mut model = Self { vae: vae.clone(), generator, rows: 1 };
+        let bounder = Arc::default();
+        let mut model = Self { vae: vae.clone(), generator, rows: 1, bounder };
         model.rows = (BATCH_BYTES / model.batch_bytes()).clamp(1, PREFERRED_ROWS);
         model
     }
@@ -65,6 +71,11 @@ impl Model {
     /// `x -> (mu, log sigma^2)`.
     pub fn encoder(&self) -> &Network {
         self.vae.encoder()
+    }
+
+    /// The encoder prepared for bounds.
+    pub(crate) fn encoder_bounder(&self) -> &Bounder {
+        self.bounder.get_or_init(|| self.vae.encoder().bounder())
     }
 
     /// The deterministic decoder `g`.
@@ -165,20 +176,24 @@ impl Model {
         self.generator.forward(z).remove(0) - reference.clone()
     }
 
-    /// Visits `|Delta|` for the draws `first .. first + count` of a posterior, batch by batch.
+    /// Visits the noise and `|Delta|` of the draws `first .. first + count` of a posterior, batch by
+    /// batch.
     pub(crate) fn for_each_damage(
         &self,
         encoding: &Encoding,
         reference: &Tensor<2>,
         draws: Draws<'_>,
         range: std::ops::Range<u64>,
-        mut visit: impl FnMut(&[f32]),
+        mut visit: impl FnMut(&[f32], &[f32]),
     ) {
+        let Draws { noise, purpose, index } = draws;
+        let latent = self.latent();
         let mut first = range.start;
         while first < range.end {
             let count = (range.end - first).min(self.rows as u64) as usize;
-            let z = self.sample(encoding, draws, first, count);
-            visit(&lengths(self.change(z, reference)));
+            let eta = noise.normal(purpose, index, first, count, latent);
+            let z = self.tensor(encoding.samples(&eta), latent);
+            visit(&eta, &lengths(self.change(z, reference)));
             first += count as u64;
         }
     }

@@ -5,7 +5,7 @@ use vaegis_vae::Purpose;
 use crate::criterion::quantile;
 use crate::domain::norm;
 use crate::model::{Draws, host};
-use crate::statistics::Proportion;
+use crate::statistics::{IndicatorMoments, Proportion};
 use crate::surrogate::{Fit, Sample, is_full};
 use crate::{Encoding, Error, Radius, Target};
 
@@ -83,7 +83,7 @@ pub fn within(
     let mut counts = vec![0u64; radii.len()];
     let mut finite = true;
     let total = range.end - range.start;
-    target.model.for_each_damage(encoding, target.reference, draws, range, |batch| {
+    target.model.for_each_damage(encoding, target.reference, draws, range, |_, batch| {
         for &damage in batch {
             finite &= damage.is_finite();
             for (count, r) in counts.iter_mut().zip(radii) {
@@ -95,4 +95,31 @@ pub fn within(
         return Err(Error::NotFinite("a sampled reconstruction"));
     }
     Ok(counts.into_iter().map(|count| Proportion::new(count, total)).collect())
+}
+
+/// Draws beyond each of several radii without a perturbation, with the noise that led there: the
+/// same draws as [`within`] for [`Purpose::Estimation`].
+///
+/// # Errors
+/// If a damage is not finite: NaN is never robust.
+pub fn beyond(
+    target: Target<'_>,
+    encoding: &Encoding,
+    radii: &[f64],
+    range: std::ops::Range<u64>,
+) -> Result<Vec<IndicatorMoments>, Error> {
+    let purpose = Purpose::Estimation;
+    let draws = Draws { noise: target.noise, purpose, index: target.index };
+    let latent = target.model.latent();
+    let mut moments = vec![IndicatorMoments::new(latent); radii.len()];
+    let mut finite = true;
+    target.model.for_each_damage(encoding, target.reference, draws, range, |noise, batch| {
+        for (eta, &damage) in noise.chunks_exact(latent).zip(batch) {
+            finite &= damage.is_finite();
+            for (moments, r) in moments.iter_mut().zip(radii) {
+                moments.observe(eta, f64::from(damage) > *r);
+            }
+        }
+    });
+    if finite { Ok(moments) } else { Err(Error::NotFinite("a sampled reconstruction")) }
 }

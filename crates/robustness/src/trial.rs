@@ -339,7 +339,7 @@ impl Judge<'_> {
         let encoding = model.encoding(perturbed)?;
         let draws = Draws { noise, purpose: Purpose::Verdict, index };
         let mut damages = Vec::with_capacity(self.settings.draws as usize);
-        model.for_each_damage(&encoding, reference, draws, 0..self.settings.draws, |batch| {
+        model.for_each_damage(&encoding, reference, draws, 0..self.settings.draws, |_, batch| {
             damages.extend_from_slice(batch);
         });
         if !damages.iter().all(|damage| damage.is_finite()) {

@@ -74,6 +74,7 @@ impl Case {
             alpha: self.alpha,
             domain: self.domain.clone(),
             attacks: self.attacks.clone(),
+            certify: true,
             aim: self.aim(),
         }
     }

@@ -21,6 +21,7 @@ fn settings(radii: &[f64], attack: bool) -> Settings {
         alpha: 0.001,
         domain: Domain::l2(InputBox::None),
         attacks: attack.then(Attack::default).into_iter().collect(),
+        certify: true,
         aim: None,
     }
 }

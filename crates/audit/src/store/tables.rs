@@ -62,6 +62,7 @@ columns!(PointRow:
     sigma_min, sigma_mean, jacobian_frobenius, jacobian_spectral, whitened_jacobian_spectral,
     jacobian_error,
     bound_paper, bound_sharp, bound_paper_limit, bound_sharp_limit,
+    certified, certified_by, certified_confidence,
     attacked, attacked_p, attacked_p_value, attacked_crossing, attacked_by, degradation, transferred_p, status, message, seconds,
 );
 

@@ -27,6 +27,7 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
         alpha: options.alpha,
         domain: options.domain.domain(&dataset)?,
         attacks: attacks(options),
+        certify: !options.no_certify,
         aim: options.goals.target.map(|row| aim(&dataset, row)).transpose()?,
     };
     let name = options.name.clone().unwrap_or_else(|| options.model.name());

@@ -27,12 +27,12 @@
 
 use burn::tensor::Tensor;
 
+use super::bounder::CHUNK_ENTRIES;
 use super::interval::Interval;
 use super::real::{self, magnitudes, rounding};
 use super::secants::{self, Secant};
 use super::set::{absolute, dot};
 use super::spectral::spectral_norm;
-use super::bounder::CHUNK_ENTRIES;
 use super::{Bounder, InputSet, Method, Norm, Relaxation, UNDERFLOW};
 use crate::ops::{Activation, Calculus, Evaluation, Operator};
 use crate::{Error, Value};
@@ -323,7 +323,15 @@ impl<'a> Sweep<'a> {
         let none = vec![0.0; differences.point.len()];
         let remainders = vec![Interval::new(1, none.clone(), none)?];
         let sizes = vec![changes.magnitudes()];
-        Ok(Self { differences, set, ends, changes: vec![changes], remainders, sizes, slopes: vec![] })
+        Ok(Self {
+            differences,
+            set,
+            ends,
+            changes: vec![changes],
+            remainders,
+            sizes,
+            slopes: vec![],
+        })
     }
 
     /// Through an affine operator.
@@ -352,7 +360,8 @@ impl<'a> Sweep<'a> {
         let count = layer.tangents.len();
         let mut ends = [(); 4].map(|()| Vec::with_capacity(count));
         let mut sizes = Vec::with_capacity(count);
-        let mut slopes = Slopes { centres: Vec::with_capacity(count), free: vec![], halves: vec![] };
+        let mut slopes =
+            Slopes { centres: Vec::with_capacity(count), free: vec![], halves: vec![] };
         let remainders = self.remainders[layer.input].ends();
         let terms = centre.ends().zip(arguments.ends()).zip(range.ends().zip(remainders));
         for (feature, ((start, to), (by, rest))) in terms.enumerate() {
@@ -418,8 +427,10 @@ impl Span<'_> {
     /// # Errors
     /// If they do not fit.
     pub fn lengths(&self, weightings: &[Vec<Option<Tensor<2>>>]) -> Result<Vec<Lengths>, Error> {
-        let weighted: Vec<Weighted> =
-            weightings.iter().map(|weighting| self.weighted(weighting)).collect::<Result<_, _>>()?;
+        let weighted: Vec<Weighted> = weightings
+            .iter()
+            .map(|weighting| self.weighted(weighting))
+            .collect::<Result<_, _>>()?;
         let Some(first) = weighted.first() else { return Ok(vec![]) };
         let balances = self.balances(&first.pulled);
         Ok(weighted.iter().map(|weighted| self.length(weighted, &balances)).collect())
@@ -484,7 +495,8 @@ impl Span<'_> {
             let weight = |((half, above), below): ((&f64, f64), f64)| (half * above / below).sqrt();
             let weights: Vec<f64> =
                 slopes.halves.iter().zip(above).zip(below).map(weight).collect();
-            let inverse: Vec<f64> = slopes.halves.iter().zip(&weights).map(|(e, g)| e / g).collect();
+            let inverse: Vec<f64> =
+                slopes.halves.iter().zip(&weights).map(|(e, g)| e / g).collect();
             scale_rows(&mut pulled.input, features, &weights);
             let mut length = spectral_norm(&pulled.input, features) * self.longest;
             for (balance, part) in balances.iter().zip(pulled.layers) {
@@ -505,8 +517,9 @@ impl Span<'_> {
         let Weighted { pulled, errors } = weighted;
         let features = self.differences.point.len();
         let rows = pulled.input.chunks_exact(features);
-        let mut rows: Vec<f64> =
-            rows.map(|row| dot(row, row).sqrt() * self.longest * (1.0 + rounding(features))).collect();
+        let mut rows: Vec<f64> = rows
+            .map(|row| dot(row, row).sqrt() * self.longest * (1.0 + rounding(features)))
+            .collect();
         let mut norm = spectral_norm(&pulled.input, features) * self.longest;
         for (balance, part) in balances.iter().zip(&pulled.layers) {
             let Some(part) = part.as_ref().filter(|part| !part.is_empty()) else { continue };
@@ -588,8 +601,11 @@ fn difference(operator: &Operator, changes: &[&Interval]) -> Result<Interval, St
     let reach = image_of(&absolute, &part(|[low, high]| high.max(-low)));
     let terms = changes.iter().map(|change| change.features()).sum();
     let error = 4.0 * rounding(terms);
-    let radii: Vec<f64> =
-        radii.iter().zip(&reach).map(|(radius, reach)| radius + error * reach + UNDERFLOW).collect();
+    let radii: Vec<f64> = radii
+        .iter()
+        .zip(&reach)
+        .map(|(radius, reach)| radius + error * reach + UNDERFLOW)
+        .collect();
     let low = centres.iter().zip(&radii).map(|(centre, radius)| centre - radius).collect();
     let high = centres.iter().zip(&radii).map(|(centre, radius)| centre + radius).collect();
     Interval::new(1, low, high)

@@ -46,3 +46,4 @@ pub(crate) use interval::UNDERFLOW;
 pub use relaxation::{Pulled, Relaxation};
 pub(crate) use relaxation::{affine_interval, affine_relaxation};
 pub use set::{InputSet, Norm};
+pub use spectral::spectral_norm;

@@ -69,9 +69,9 @@ fn bend(pieces: &[Piece]) -> Option<Bend> {
         return Some(Bend::Line(slope));
     }
     let all = |convex: bool| {
-        let each = pieces.iter().all(|piece| {
-            matches!(piece.curve, Curve::Line { .. }) || piece.convex == convex
-        });
+        let each = pieces
+            .iter()
+            .all(|piece| matches!(piece.curve, Curve::Line { .. }) || piece.convex == convex);
         each && pieces.windows(2).all(|pair| {
             let joint = pair[0].end;
             let turn = pair[1].curve.slope(joint) - pair[0].curve.slope(joint);

@@ -129,7 +129,7 @@ impl InputSet {
     }
 
     /// The Euclidean length of a change in a row, at most.
-    pub(super) fn longest(&self, row: usize) -> f64 {
+    pub fn longest(&self, row: usize) -> f64 {
         let [low, high] = self.changes(row);
         let largest: Vec<f64> = low.iter().zip(&high).map(|(low, high)| high.max(-low)).collect();
         let hull = dot(&largest, &largest).sqrt() * (1.0 + rounding(largest.len()));

@@ -1,8 +1,8 @@
 //! Upper bounds of spectral norms.
 
+use super::UNDERFLOW;
 use super::real::rounding;
 use super::set::dot;
-use super::UNDERFLOW;
 
 /// Steps of the power method, whose result is only a guess.
 const STEPS: usize = 200;
@@ -19,7 +19,7 @@ const ALLOWANCES: [f64; 5] = [2e-4, 2e-3, 1e-2, 5e-2, 0.3];
 ///
 /// # Shapes
 /// `matrix`: `[rows, columns]` flattened.
-pub(super) fn spectral_norm(matrix: &[f64], columns: usize) -> f64 {
+pub fn spectral_norm(matrix: &[f64], columns: usize) -> f64 {
     let trace = dot(matrix, matrix);
     if trace == 0.0 {
         return 0.0;
@@ -31,9 +31,8 @@ pub(super) fn spectral_norm(matrix: &[f64], columns: usize) -> f64 {
         (gram(&transposed(matrix, columns), rows), columns)
     };
     let guess = largest_eigenvalue(&gram, size);
-    let slack = |lambda: f64| {
-        2.0 * rounding(rows + columns) * (trace + size as f64 * lambda) + UNDERFLOW
-    };
+    let slack =
+        |lambda: f64| 2.0 * rounding(rows + columns) * (trace + size as f64 * lambda) + UNDERFLOW;
     let proved = ALLOWANCES.iter().map(|allowance| guess * (1.0 + allowance));
     let proved = proved.into_iter().find(|&lambda| is_above(lambda, &gram, size));
     // The trace bounds without a proof.

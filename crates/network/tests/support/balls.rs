@@ -70,7 +70,12 @@ impl Balls {
     }
 
     /// Points on the sphere, inside, and at corners.
-    pub(crate) fn sample(&self, row: usize, count: usize, generator: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
+    pub(crate) fn sample(
+        &self,
+        row: usize,
+        count: usize,
+        generator: &mut ChaCha8Rng,
+    ) -> Vec<Vec<f64>> {
         let features = self.centres[row].len();
         let sample = |number: usize| {
             let sparse = number.is_multiple_of(3);

@@ -115,6 +115,9 @@ impl Recipe {
             bound_sharp: ok(sharp),
             bound_paper_limit: ok(sharp * 0.35 * (0.1 * random(6)).exp()),
             bound_sharp_limit: ok(sharp),
+            certified: ok(sharp * 0.6 * (0.1 * random(9)).exp()),
+            certified_by: Some("moments-2".to_owned()).filter(|_| !failed),
+            certified_confidence: ok(0.999),
             attacked: attack(attacked),
             transferred_p: None,
             attacked_p: attack(0.49),
@@ -266,6 +269,11 @@ pub fn summarise(
                 robust_fraction: robust as f64 / points.max(1) as f64,
                 bound_paper: of(|row| row.bound_paper_limit),
                 bound_sharp: of(|row| row.bound_sharp_limit),
+                certified: of(|row| row.certified),
+                certified_fraction: 1.0,
+                certified_share: of(|row| {
+                    Some(row.certified? / row.attacked.filter(|a| a.is_finite())?)
+                }),
                 attacked: of(|row| row.attacked),
                 degradation: of(|row| row.degradation),
                 below_paper: below(|row| row.bound_paper_limit),

@@ -3,6 +3,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`posteriors`] | where an encoder takes all inputs near a point |
 //! | [`reachable`] | what is known of the posteriors of all perturbed inputs |
 //! | [`neyman_pearson`] | what a shift of the mean can do, knowing `p_r(x)` alone |
 //! | [`moments`] | the same, knowing low moments of the safe set as well |
@@ -26,6 +27,8 @@ pub mod lipschitz;
 pub mod margin;
 pub mod moments;
 pub mod neyman_pearson;
+mod point;
+pub mod posteriors;
 pub mod reachable;
 pub mod scale;
 mod tradeoff;
@@ -33,6 +36,8 @@ mod tradeoff;
 pub use design::Design;
 pub use lipschitz::{InvalidLipschitz, Lipschitz};
 pub use margin::{Certificate, Method, Search};
+pub use point::{LATENTS, at_point};
+pub use posteriors::{Neighbourhood, Posteriors};
 pub use reachable::{InvalidReachable, Reachable};
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ impl Proportion {
         self.successes
     }
 
+    /// The draws that did not succeed.
+    pub fn complement(self) -> Self {
+        Self { successes: self.draws - self.successes, draws: self.draws }
+    }
+
     /// How many draws were made.
     pub fn draws(self) -> u64 {
         self.draws

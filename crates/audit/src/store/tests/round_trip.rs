@@ -28,14 +28,14 @@ prop_compose! {
         index in 0..i64::MAX,
         label: Option<i64>,
         strings in proptest::array::uniform4(".*"),
-        options in proptest::array::uniform2(proptest::option::of(".*")),
-        numbers in proptest::collection::vec(number(), 23),
+        options in proptest::array::uniform3(proptest::option::of(".*")),
+        numbers in proptest::collection::vec(number(), 25),
         draws: i64,
         seconds: f64,
         ok: bool,
     ) -> PointRow {
         let [model, radius, norm, r#box] = strings;
-        let [attacked_by, message] = options;
+        let [attacked_by, certified_by, message] = options;
         let mut numbers = numbers.into_iter();
         let mut next = || numbers.next().unwrap();
         PointRow {
@@ -45,7 +45,8 @@ prop_compose! {
             jacobian_frobenius: next(), jacobian_spectral: next(),
             whitened_jacobian_spectral: next(), jacobian_error: next(), bound_paper: next(),
             bound_sharp: next(),
-            bound_paper_limit: next(), bound_sharp_limit: next(), attacked: next(),
+            bound_paper_limit: next(), bound_sharp_limit: next(), certified: next(),
+            certified_by, certified_confidence: next(), attacked: next(),
             attacked_p: next(), attacked_p_value: next(), attacked_crossing: next(),
             attacked_by, degradation: next(), transferred_p: next(),
             status: if ok { Status::Ok } else { Status::Failed }, message, seconds,
@@ -164,7 +165,8 @@ fn columns_are_as_documented() {
         draws Int64, p_linear Float64?, p_markov Float64?, sigma_min Float64?, \
         sigma_mean Float64?, jacobian_frobenius Float64?, jacobian_spectral Float64?, \
         whitened_jacobian_spectral Float64?, jacobian_error Float64?, bound_paper Float64?, bound_sharp Float64?, \
-        bound_paper_limit Float64?, bound_sharp_limit Float64?, attacked Float64?, \
+        bound_paper_limit Float64?, bound_sharp_limit Float64?, certified Float64?, \
+        certified_by Utf8?, certified_confidence Float64?, attacked Float64?, \
         attacked_p Float64?, attacked_p_value Float64?, \
         attacked_crossing Float64?, attacked_by Utf8?, degradation Float64?, transferred_p Float64?, \
         status Utf8, \

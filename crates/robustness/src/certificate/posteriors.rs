@@ -1,0 +1,215 @@
+//! Where an encoder takes all inputs near a point, soundly: bounds on the whitened shift of the
+//! mean and on the ranges of the standard deviations.
+//!
+//! The shift `|Sigma^(-1/2) (mu(x') - mu(x))|` is the length of a difference
+//! ([`vaegis_network::bounds::Differences`]), and so is half the change of the log-variances, the
+//! logarithm of the scales. Encoders with operators that have no rule for differences, attention for
+//! example, are bounded by linear functions (CROWN): with `h = Sigma^(-1/2) (mu(x + d) - mu(x))`
+//! between `L d + l` and `U d + u`, and `K = (L + U) / 2`, it is
+//!
+//! ```text
+//! |h|  <=  |K|_2 |d| + |e|,    e_i = max over d of | h_i - K_i d |  <=  max(|(U - L)_i| |d| / 2 + u_i, ...)
+//! ```
+//!
+//! or the length of the intervals of all `h_i`, where the ball is no Euclidean one.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use vaegis_network::bounds::{self, Bounder, Differences, InputSet, Method, spectral_norm};
+use vaegis_network::ops::{ElementwiseAffineConfig, Initialiser, OperatorConfig};
+use vaegis_network::{Network, NetworkBuilder, Weights};
+
+use super::Reachable;
+use crate::{Domain, Norm};
+
+/// An encoder about a point, in the units that perturbations are measured in.
+#[derive(Debug)]
+pub struct Neighbourhood<'a> {
+    domain: &'a Domain,
+    /// The encoder as a function of the perturbation in its units, if these are not 1.
+    scaled: Option<Bounder>,
+    encoder: &'a Bounder,
+    /// The point, or the perturbation 0.
+    centre: Vec<f64>,
+    /// Ends of what may be fed, if there is a box.
+    limits: Option<[Vec<f64>; 2]>,
+}
+
+impl<'a> Neighbourhood<'a> {
+    /// All inputs about x in a domain, which x fits.
+    ///
+    /// # Errors
+    /// If the encoder does not take x.
+    pub fn new(
+        encoder: &'a Bounder,
+        domain: &'a Domain,
+        x: &[f32],
+    ) -> Result<Self, vaegis_network::Error> {
+        let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect();
+        let (low, high) = domain.bounds.ends();
+        let boxed = low.is_finite() && high.is_finite();
+        let Some(units) = &domain.units else {
+            let ends = [low, high].map(|end| vec![f64::from(end); x.len()]);
+            let (centre, limits) = (wide(x), boxed.then_some(ends));
+            return Ok(Self { domain, scaled: None, encoder, centre, limits });
+        };
+        let shift = NetworkBuilder::new(encoder.network().input_shape().to_vec());
+        let scaled = perturbation(shift, x, units)?.then(encoder.network().clone())?;
+        let limits = boxed.then(|| {
+            // What does not change has no limits.
+            let limit = |end: f32, sign: f64| -> Vec<f64> {
+                let room = |(&x, &unit): (&f32, &f32)| {
+                    let room = (f64::from(end) - f64::from(x)) / f64::from(unit);
+                    if unit == 0.0 { 0.0 } else { room * (1.0 + 1e-12) + sign * 1e-200 }
+                };
+                x.iter().zip(units).map(room).collect()
+            };
+            [limit(low, -1.0), limit(high, 1.0)]
+        });
+        let (centre, scaled) = (vec![0.0; x.len()], Some(scaled.bounder()));
+        Ok(Self { domain, scaled, encoder, centre, limits })
+    }
+
+    fn bounder(&self) -> &Bounder {
+        self.scaled.as_ref().unwrap_or(self.encoder)
+    }
+
+    fn set(&self, radius: f64) -> Result<InputSet, vaegis_network::Error> {
+        let norm = match self.domain.norm {
+            Norm::L1 => bounds::Norm::L1,
+            Norm::L2 => bounds::Norm::L2,
+            Norm::LInf => bounds::Norm::LInf,
+        };
+        let centre = tensor(self.centre.clone(), [1, self.centre.len()]);
+        let ball = InputSet::ball(norm, centre, &[radius])?;
+        match &self.limits {
+            Some([low, high]) => ball.within(low, high),
+            None => Ok(ball),
+        }
+    }
+}
+
+/// `u -> x + units u`.
+fn perturbation(
+    mut builder: NetworkBuilder,
+    x: &[f32],
+    units: &[f32],
+) -> Result<Network, vaegis_network::Error> {
+    let config = ElementwiseAffineConfig { size: x.len(), inner: 1 };
+    let output = builder.push(OperatorConfig::ElementwiseAffine(config), &[0]);
+    let network = builder.finish(&[output], &mut Initialiser::new(0), &Device::flex())?;
+    let mut weights = Weights::default();
+    weights.insert("0.scale", vec![x.len()], units.to_vec());
+    weights.insert("0.shift", vec![x.len()], x.to_vec());
+    weights.apply(network, "", "the units".as_ref())
+}
+
+/// Bounds on the posteriors of all inputs near a point.
+#[derive(Debug)]
+pub struct Posteriors<'a> {
+    neighbourhood: &'a Neighbourhood<'a>,
+    /// `Sigma^(-1/2) mu`, and half the log-variance.
+    weightings: Vec<Vec<Option<Tensor<2>>>>,
+    /// What these are at the point, `[latent]` each.
+    centres: [Vec<f64>; 2],
+    /// None where an operator has no rule for differences.
+    differences: Option<Differences<'a>>,
+}
+
+impl<'a> Posteriors<'a> {
+    /// Of an encoder `x -> (mu, log sigma^2)`.
+    ///
+    /// # Errors
+    /// If an operator has no rule for bounds, or bounds at the point itself are not finite.
+    pub fn new(neighbourhood: &'a Neighbourhood<'a>) -> Result<Self, vaegis_network::Error> {
+        let bounder = neighbourhood.bounder();
+        let at = tensor(neighbourhood.centre.clone(), [1, neighbourhood.centre.len()]);
+        let outputs = bounder.network().forward(at);
+        let [mu, log_variance] = [0, 1].map(|output| numbers(outputs[output].clone()));
+        let latent = mu.len();
+        let diagonal = |entry: &dyn Fn(usize) -> f64| {
+            let mut matrix = vec![0.0; latent * latent];
+            (0..latent).for_each(|i| matrix[i * (latent + 1)] = entry(i));
+            Some(tensor(matrix, [latent, latent]))
+        };
+        let inverse: Vec<f64> = log_variance.iter().map(|l| (-0.5 * l).exp()).collect();
+        let weightings =
+            vec![vec![diagonal(&|i| inverse[i]), None], vec![None, diagonal(&|_| 0.5)]];
+        let whitened = mu.iter().zip(&inverse).map(|(mu, inverse)| mu * inverse).collect();
+        let centres = [whitened, log_variance.iter().map(|l| 0.5 * l).collect()];
+        let differences = match bounder.differences(&neighbourhood.centre) {
+            Ok(differences) => Some(differences),
+            // Whether the operator has a rule for linear bounds the point itself tells.
+            Err(vaegis_network::Error::Unbounded { .. }) => {
+                bounder.bounds(&neighbourhood.set(0.0)?, Method::Crown)?;
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self { neighbourhood, weightings, centres, differences })
+    }
+
+    /// Bounds on the posteriors of all inputs within a distance, if there are any.
+    pub fn within(&self, radius: f64) -> Option<Reachable> {
+        let set = self.neighbourhood.set(radius).ok()?;
+        let found = match &self.differences {
+            Some(differences) => {
+                let span = differences.within(&set).ok()?;
+                let lengths = span.lengths(&self.weightings).ok()?;
+                lengths.into_iter().map(|length| (length.norm, length.rows)).collect()
+            }
+            None => self.by_linear_functions(&set)?,
+        };
+        let [(shift, shifts), (_, changes)]: [(f64, Vec<f64>); 2] = found.try_into().ok()?;
+        // The exponentials are rounded outward.
+        let scale = |change: &f64| {
+            let change = change * (1.0 + 1e-12);
+            [(-change).exp() * (1.0 - 1e-12), change.exp() * (1.0 + 1e-12)]
+        };
+        let scales = changes.iter().map(scale).collect();
+        Reachable::new(shift, scales).and_then(|reachable| reachable.with_shifts(shifts)).ok()
+    }
+
+    fn by_linear_functions(&self, set: &InputSet) -> Option<Vec<(f64, Vec<f64>)>> {
+        let bounds = self.neighbourhood.bounder().bounds(set, Method::Crown).ok()?;
+        let mut found = vec![];
+        for (weighting, centre) in self.weightings.iter().zip(&self.centres) {
+            let specification: Vec<Option<Tensor<3>>> =
+                weighting.iter().map(|part| part.clone().map(|part| part.unsqueeze())).collect();
+            let linear = bounds.relaxation(&specification).ok()?;
+            let ends = linear.interval.low().iter().zip(linear.interval.high()).zip(centre);
+            // The centres are rounded: they are as exact as sums in f64 are.
+            let farthest = |((low, high), at): ((&f64, &f64), &f64)| {
+                (high - at).max(at - low) + 1e-9 * at.abs()
+            };
+            let rows: Vec<f64> = ends.map(farthest).collect();
+            let by_rows = rows.iter().map(|row| row * row).sum::<f64>().sqrt() * (1.0 + 1e-12);
+            let (lower, upper) = (numbers(linear.lower), numbers(linear.upper));
+            let point = &self.neighbourhood.centre;
+            let middle: Vec<f64> = lower.iter().zip(&upper).map(|(l, u)| 0.5 * (l + u)).collect();
+            let longest = set.longest(0);
+            let mut rest = 0.0;
+            for (row, at) in centre.iter().enumerate() {
+                let span = row * point.len()..(row + 1) * point.len();
+                let dot = |a: &[f64]| a.iter().zip(point).map(|(a, x)| a * x).sum::<f64>();
+                let (lower, upper) = (&lower[span.clone()], &upper[span]);
+                let gap = lower.iter().zip(upper).map(|(l, u)| (u - l).powi(2)).sum::<f64>().sqrt();
+                let below = dot(lower) + linear.lower_constants[row] - at;
+                let above = dot(upper) + linear.upper_constants[row] - at;
+                let error = 0.5 * gap * longest + above.max(-below) + 1e-9 * at.abs();
+                rest += error * error;
+            }
+            let norm = spectral_norm(&middle, point.len()) * longest + rest.sqrt();
+            found.push((by_rows.min(norm * (1.0 + 1e-12)), rows));
+        }
+        Some(found)
+    }
+}
+
+fn tensor<const D: usize>(numbers: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(numbers, shape), (&Device::flex(), DType::F64))
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    let data = tensor.into_data().convert_dtype(DType::F64);
+    data.try_into_vec().expect("converted to f64 just above")
+}
