@@ -170,7 +170,7 @@ pub fn assess(
     let draws = 0..settings.draws;
     let certify = settings.certify && model.latent() <= certificate::LATENTS;
     let (estimates, moments) = if certify {
-        let moments = probability::beyond(target, &encoding, &radii, draws)?;
+        let moments = probability::beyond(target, Purpose::Estimation, &encoding, &radii, draws)?;
         (moments.iter().map(|beyond| beyond.events().complement()).collect(), moments)
     } else {
         let purpose = Purpose::Estimation;
@@ -195,7 +195,7 @@ pub fn assess(
     let attacks = Attacks { target, encoding: &encoding, settings, curves: &curves };
     let sharp = |p: &Proportion| bounds::sharp(p.lower_limit(settings.alpha), whitened);
     let guesses: Vec<f64> = estimates.iter().map(sharp).collect();
-    let certificates = certificates(target, settings, &radii, &moments, &guesses);
+    let certificates = certificates(target, &encoding, settings, &radii, &moments, &guesses);
     // Of all radii alike, and only if one of them is broken.
     let mut original = None;
     let mut assessed = Vec::with_capacity(radii.len());
@@ -231,6 +231,7 @@ pub fn assess(
 /// What can be proved at each radius.
 fn certificates(
     target: Target<'_>,
+    encoding: &Encoding,
     settings: &Settings,
     radii: &[f64],
     moments: &[IndicatorMoments],
@@ -245,7 +246,7 @@ fn certificates(
         return vec![Certified::Unavailable(reason); radii.len()];
     }
     let Settings { domain, alpha, .. } = settings;
-    match certificate::at_point(target, domain, radii, moments, *alpha, guesses) {
+    match certificate::at_point(target, encoding, domain, (radii, moments), *alpha, guesses) {
         Ok(certificates) => certificates.into_iter().map(Certified::Within).collect(),
         Err(error) => vec![Certified::Unavailable(error.to_string()); radii.len()],
     }

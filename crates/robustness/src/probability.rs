@@ -97,18 +97,18 @@ pub fn within(
     Ok(counts.into_iter().map(|count| Proportion::new(count, total)).collect())
 }
 
-/// Draws beyond each of several radii without a perturbation, with the noise that led there: the
-/// same draws as [`within`] for [`Purpose::Estimation`].
+/// Draws beyond each of several radii under a posterior, with the noise that led there: the same
+/// draws as those of [`within`].
 ///
 /// # Errors
 /// If a damage is not finite: NaN is never robust.
 pub fn beyond(
     target: Target<'_>,
+    purpose: Purpose,
     encoding: &Encoding,
     radii: &[f64],
     range: std::ops::Range<u64>,
 ) -> Result<Vec<IndicatorMoments>, Error> {
-    let purpose = Purpose::Estimation;
     let draws = Draws { noise: target.noise, purpose, index: target.index };
     let latent = target.model.latent();
     let mut moments = vec![IndicatorMoments::new(latent); radii.len()];

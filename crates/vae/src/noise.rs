@@ -34,6 +34,8 @@ pub enum Purpose {
     Probes,
     /// Judging perturbations that were found on another model.
     Transfer,
+    /// About other posteriors than that of x, for certificates.
+    Certification,
 }
 
 /// The source of all noise of a run.

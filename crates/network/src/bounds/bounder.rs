@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::backward::{Functions, Pass};
 use super::real;
 use super::{InputSet, Interval, Relaxation};
-use crate::ops::Calculus;
+use crate::ops::{Calculus, Operator};
 use crate::{Error, Network, Value};
 
 /// How intervals of values are found.
@@ -25,6 +25,8 @@ pub struct Bounder {
     /// Each value as a function of what the affine operator reads that makes it, if that is one
     /// value and the function small enough to be kept.
     units: Vec<OnceLock<Option<Unit>>>,
+    /// The operators with the absolute values of their parameters.
+    absolutes: Vec<OnceLock<Operator>>,
 }
 
 /// A value as a linear function of another one.
@@ -46,7 +48,8 @@ impl Network {
     pub fn bounder(&self) -> Bounder {
         let network = real::in_double(self.clone());
         let units = self.shapes.iter().map(|_| OnceLock::new()).collect();
-        Bounder { network, units }
+        let absolutes = network.nodes.iter().map(|_| OnceLock::new()).collect();
+        Bounder { network, units, absolutes }
     }
 }
 
@@ -83,6 +86,12 @@ impl Bounder {
             }
         }
         Ok(bounds)
+    }
+
+    /// The operator of a node with the absolute values of its parameters.
+    pub(super) fn absolute(&self, node: usize) -> &Operator {
+        let absolute = || real::magnitudes(self.network.nodes[node].operator.clone());
+        self.absolutes[node].get_or_init(absolute)
     }
 
     pub(super) fn unit(&self, value: Value, relaxation: &dyn Relaxation) -> Option<&Unit> {

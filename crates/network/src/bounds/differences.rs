@@ -28,12 +28,14 @@
 use burn::tensor::Tensor;
 
 use super::bounder::CHUNK_ENTRIES;
+use super::elementwise::dot as chosen;
 use super::interval::Interval;
-use super::real::{self, magnitudes, rounding};
+use super::real::{self, rounding};
 use super::secants::{self, Secant};
 use super::set::{absolute, dot};
 use super::spectral::spectral_norm;
 use super::{Bounder, InputSet, Method, Norm, Relaxation, UNDERFLOW};
+use crate::graph::Node;
 use crate::ops::{Activation, Calculus, Evaluation, Operator};
 use crate::{Error, Value};
 
@@ -285,11 +287,39 @@ impl Differences<'_> {
                     let layer = layers.next().expect("one for each element-wise function");
                     sweep.bend(layer, activation).map_err(fail)?;
                 }
-                operator => sweep.map(operator, &node.inputs).map_err(fail)?,
+                _ => sweep.map(position).map_err(fail)?,
             }
         }
         let Sweep { sizes, slopes, .. } = sweep;
         Ok(Span { differences: self, longest: set.longest(0), sizes, slopes })
+    }
+
+    /// The derivative of weighted outputs at the point, but for rounding.
+    ///
+    /// # Shapes
+    /// Of the weighting `[k, features]` for every output, or none where it does not count; result
+    /// `[k, input features]` flattened.
+    pub fn jacobian(&self, weighting: &[Option<Tensor<2>>]) -> Vec<f64> {
+        let slopes: Vec<&[f64]> = self.layers.iter().map(|layer| &layer.tangents[..]).collect();
+        let (pulled, count) = self.start(weighting);
+        self.pull(pulled, count, &slopes, &[]).input
+    }
+
+    /// Weighted outputs before they are pulled back, and their number.
+    fn start(&self, weighting: &[Option<Tensor<2>>]) -> (Vec<Option<Tensor<3>>>, usize) {
+        let mut pulled: Vec<Option<Tensor<3>>> = self.centre.iter().map(|_| None).collect();
+        let mut count = 0;
+        for (&value, tensor) in self.bounder.network.outputs.iter().zip(weighting) {
+            let Some(tensor) = tensor else { continue };
+            let [rows, features] = tensor.dims();
+            count = rows;
+            let tensor = real::tensor(real::numbers(tensor.clone()), [1, rows, features]);
+            pulled[value] = Some(match pulled[value].take() {
+                Some(sum) => sum + tensor,
+                None => tensor,
+            });
+        }
+        (pulled, count)
     }
 
     /// The relative error of all chains of products.
@@ -335,16 +365,19 @@ impl<'a> Sweep<'a> {
     }
 
     /// Through an affine operator.
-    fn map(&mut self, operator: &Operator, inputs: &[Value]) -> Result<(), String> {
+    fn map(&mut self, node: usize) -> Result<(), String> {
+        let bounder = self.differences.bounder;
+        let absolute = bounder.absolute(node);
+        let Node { operator, inputs } = &bounder.network.nodes[node];
         let of = |values: &'_ [Interval]| -> Result<Interval, String> {
             let inputs: Vec<&Interval> = inputs.iter().map(|&value| &values[value]).collect();
-            difference(operator, &inputs)
+            difference(operator, absolute, &inputs)
         };
         let (changes, remainders) = (of(&self.changes)?, of(&self.remainders)?);
         self.changes.push(changes);
         self.remainders.push(remainders);
         let sizes: Vec<&[f64]> = inputs.iter().map(|&value| &self.sizes[value][..]).collect();
-        self.sizes.push(image(&magnitudes(operator.clone()), &sizes));
+        self.sizes.push(image(absolute, &sizes));
         Ok(())
     }
 
@@ -406,7 +439,8 @@ impl<'a> Sweep<'a> {
         for (feature, ((row, &[largest, norm]), rest)) in rows.zip(rests).enumerate() {
             let error = charge * self.sizes[layer.input][feature] + UNDERFLOW;
             let ball = self.set.largest_change(0, largest, norm);
-            let [least, most] = extremes(row, &self.ends);
+            let [below, above] = &self.ends;
+            let (least, most) = (chosen(row, below, above), chosen(row, above, below));
             low.push(least.max(-ball) + rest[0] - error);
             high.push(most.min(ball) + rest[1] + error);
         }
@@ -447,25 +481,19 @@ impl Span<'_> {
         if weighting.len() != network.output_count() || count == 0 || !all_fit {
             return Err(Error::Bounds("weightings do not fit the outputs".to_string()));
         }
-        let mut pulled: Vec<Option<Tensor<3>>> =
-            self.differences.centre.iter().map(|_| None).collect();
         let mut errors = vec![0.0; count];
         for (&value, tensor) in network.outputs.iter().zip(weighting) {
             let Some(tensor) = tensor else { continue };
-            let shape @ [_, features] = tensor.dims();
+            let [_, features] = tensor.dims();
             let numbers = real::numbers(tensor.clone());
             for (error, row) in errors.iter_mut().zip(numbers.chunks_exact(features)) {
                 *error += absolute(row, &self.sizes[value]);
             }
-            let tensor = real::tensor(numbers, [1, shape[0], shape[1]]);
-            pulled[value] = Some(match pulled[value].take() {
-                Some(sum) => sum + tensor,
-                None => tensor,
-            });
         }
         let charge = self.differences.rounding();
         errors.iter_mut().for_each(|error| *error = charge * *error + UNDERFLOW);
         let (centres, free) = self.slopes();
+        let (pulled, count) = self.differences.start(weighting);
         let pulled = self.differences.pull(pulled, count, &centres, &free);
         Ok(Weighted { pulled, errors })
     }
@@ -574,31 +602,21 @@ fn floored(mut norms: Vec<f64>) -> Vec<f64> {
     norms
 }
 
-/// Least and largest value of a linear function between ends.
-fn extremes(row: &[f64], [low, high]: &[Vec<f64>; 2]) -> [f64; 2] {
-    let (mut least, mut most) = (0.0, 0.0);
-    for ((&a, &low), &high) in row.iter().zip(low).zip(high) {
-        let (down, up) = if a > 0.0 { (low, high) } else { (high, low) };
-        least += a * down;
-        most += a * up;
-    }
-    [least, most]
-}
-
 /// Where an affine operator takes changes within intervals.
-fn difference(operator: &Operator, changes: &[&Interval]) -> Result<Interval, String> {
+fn difference(
+    operator: &Operator,
+    absolute: &Operator,
+    changes: &[&Interval],
+) -> Result<Interval, String> {
     let part = |of: fn([f64; 2]) -> f64| -> Vec<Vec<f64>> {
         changes.iter().map(|change| change.ends().map(of).collect()).collect()
     };
-    let slices = |parts: &'_ Vec<Vec<f64>>| -> Vec<Vec<f64>> { parts.clone() };
-    let image_of = |operator: &Operator, parts: &Vec<Vec<f64>>| {
-        let parts = slices(parts);
+    let image_of = |operator: &Operator, parts: Vec<Vec<f64>>| {
         image(operator, &parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
     };
-    let absolute = magnitudes(operator.clone());
-    let centres = image_of(operator, &part(|[low, high]| 0.5 * low + 0.5 * high));
-    let radii = image_of(&absolute, &part(|[low, high]| 0.5 * high - 0.5 * low));
-    let reach = image_of(&absolute, &part(|[low, high]| high.max(-low)));
+    let centres = image_of(operator, part(|[low, high]| 0.5 * low + 0.5 * high));
+    let radii = image_of(absolute, part(|[low, high]| 0.5 * high - 0.5 * low));
+    let reach = image_of(absolute, part(|[low, high]| high.max(-low)));
     let terms = changes.iter().map(|change| change.features()).sum();
     let error = 4.0 * rounding(terms);
     let radii: Vec<f64> = radii

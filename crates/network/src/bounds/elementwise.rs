@@ -118,7 +118,7 @@ fn scale(coefficients: &mut [f64], below: &[f64], above: &[f64]) {
     }
 }
 
-/// The sum of coefficients times what is below or above.
+/// The sum of coefficients times what is below, where they are positive, or above.
 #[multiversion(targets = "simd")]
 pub(crate) fn dot(coefficients: &[f64], below: &[f64], above: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];

@@ -17,10 +17,19 @@ pub enum Method {
     NeymanPearson,
     /// From moments of the safe set up to this order as well.
     Moments(usize),
+    /// From moments about several posteriors.
+    Cover,
     /// From the distances of draws that share their noise.
     Coupling,
     /// From Lipschitz constants of encoder and decoder.
     Lipschitz,
+}
+
+impl Method {
+    /// From moments up to an order, of which 0 is the probability.
+    pub(super) fn of_order(order: usize) -> Self {
+        if order == 0 { Self::NeymanPearson } else { Self::Moments(order) }
+    }
 }
 
 impl fmt::Display for Method {
@@ -28,6 +37,7 @@ impl fmt::Display for Method {
         match self {
             Self::NeymanPearson => write!(formatter, "neyman-pearson"),
             Self::Moments(order) => write!(formatter, "moments-{order}"),
+            Self::Cover => write!(formatter, "cover"),
             Self::Coupling => write!(formatter, "coupling"),
             Self::Lipschitz => write!(formatter, "lipschitz"),
         }
@@ -79,6 +89,19 @@ impl Certificate {
     /// The whitened shift that perturbations within the margin may cause, at most.
     pub fn shift(&self) -> Option<f64> {
         self.shift
+    }
+
+    /// What a search found, if anything: the margin, how, and the shift; given the most that the
+    /// probability beyond r can be at x itself.
+    pub(super) fn found(
+        r: f64,
+        alpha: f64,
+        found: Option<(f64, (Method, f64))>,
+        beyond: f64,
+    ) -> Self {
+        let (margin, (method, shift)) = found.unwrap_or((0.0, (Method::NeymanPearson, 0.0)));
+        let p_lower_limit = Some((1.0 - beyond).next_down().max(0.0));
+        Self { r, margin, alpha, method, p_lower_limit, shift: Some(shift) }
     }
 
     /// The larger of two certificates about the same point and radius. Either might be wrong, so
@@ -179,21 +202,19 @@ pub(super) fn from_limits(
 ) -> Certificate {
     let holds = |distance: f64| {
         let reachable = reachable(distance)?;
-        let (shift, scales) = (reachable.shift(), Scales::new(&reachable));
-        (0..=2)
-            .find(|&order| {
-                let shifted = moments::shifted(limits, shift, order);
-                scales.within_half(limits.probability, shifted)
-            })
-            .map(|order| (order, shift))
+        let order = order_that_holds(limits, &Scales::new(&reachable))?;
+        Some((Method::of_order(order), reachable.shift()))
     };
     let robust_at_rest = limits.probability < 0.5 && alpha < 1.0;
     let found = robust_at_rest.then(|| search.largest(holds)).flatten();
-    let (margin, (order, shift)) = match found {
-        Some((margin, known)) => (margin, known),
-        None => (0.0, (0, 0.0)),
-    };
-    let method = if order == 0 { Method::NeymanPearson } else { Method::Moments(order) };
-    let p_lower_limit = Some((1.0 - limits.probability).next_down().max(0.0));
-    Certificate { r, margin, alpha, method, p_lower_limit, shift: Some(shift) }
+    Certificate::found(r, alpha, found, limits.probability)
+}
+
+/// The least order of moments by which all posteriors can be shown to be within r with a probability
+/// of more than one half.
+pub(super) fn order_that_holds(limits: &MomentLimits, scales: &Scales<'_>) -> Option<usize> {
+    (0..=2).find(|&order| {
+        let shifted = moments::shifted(limits, scales.shift(), order);
+        scales.within_half(limits.probability, shifted)
+    })
 }

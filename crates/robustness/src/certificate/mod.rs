@@ -8,6 +8,7 @@
 //! | [`neyman_pearson`] | what a shift of the mean can do, knowing `p_r(x)` alone |
 //! | [`moments`] | the same, knowing low moments of the safe set as well |
 //! | [`scale`] | what a change of the standard deviations can do on top |
+//! | [`cover`] | safe sets known about several posteriors |
 //! | [`coupling`] | the same noise on both sides, for large r |
 //! | [`lipschitz`] | encoders and decoders that are Lipschitz by construction |
 //! | [`design`] | which constants guarantee a wanted margin |
@@ -21,6 +22,7 @@
 //! be shown, NaN above all, is a margin of 0.
 
 pub mod coupling;
+pub mod cover;
 pub mod design;
 pub mod draws;
 pub mod lipschitz;
@@ -38,7 +40,7 @@ pub use lipschitz::{InvalidLipschitz, Lipschitz};
 pub use margin::{Certificate, Method, Search};
 pub use point::{LATENTS, at_point};
 pub use posteriors::{Neighbourhood, Posteriors};
-pub use reachable::{InvalidReachable, Reachable};
+pub use reachable::{Ellipsoid, InvalidReachable, Reachable};
 
 #[cfg(test)]
 mod tests;

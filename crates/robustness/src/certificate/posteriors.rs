@@ -14,11 +14,12 @@
 //! or the length of the intervals of all `h_i`, where the ball is no Euclidean one.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use nalgebra::DMatrix;
 use vaegis_network::bounds::{self, Bounder, Differences, InputSet, Method, spectral_norm};
 use vaegis_network::ops::{ElementwiseAffineConfig, Initialiser, OperatorConfig};
 use vaegis_network::{Network, NetworkBuilder, Weights};
 
-use super::Reachable;
+use super::{Ellipsoid, Reachable};
 use crate::{Domain, Norm};
 
 /// An encoder about a point, in the units that perturbations are measured in.
@@ -107,12 +108,23 @@ fn perturbation(
 #[derive(Debug)]
 pub struct Posteriors<'a> {
     neighbourhood: &'a Neighbourhood<'a>,
-    /// `Sigma^(-1/2) mu`, and half the log-variance.
+    /// `Sigma^(-1/2) mu`, and half the log-variance; and, with an axis, the part of the former along
+    /// it, the rest, and both in units of the axes.
     weightings: Vec<Vec<Option<Tensor<2>>>>,
     /// What these are at the point, `[latent]` each.
     centres: [Vec<f64>; 2],
     /// None where an operator has no rule for differences.
     differences: Option<Differences<'a>>,
+    axis: Option<Axis>,
+}
+
+/// The direction in which the mean moves most, whitened, to first order.
+#[derive(Debug, Clone)]
+struct Axis {
+    /// A unit vector, `[latent]`.
+    direction: Vec<f64>,
+    /// How far it moves in that direction and in the next.
+    lengths: [f64; 2],
 }
 
 impl<'a> Posteriors<'a> {
@@ -132,7 +144,7 @@ impl<'a> Posteriors<'a> {
             Some(tensor(matrix, [latent, latent]))
         };
         let inverse: Vec<f64> = log_variance.iter().map(|l| (-0.5 * l).exp()).collect();
-        let weightings =
+        let mut weightings =
             vec![vec![diagonal(&|i| inverse[i]), None], vec![None, diagonal(&|_| 0.5)]];
         let whitened = mu.iter().zip(&inverse).map(|(mu, inverse)| mu * inverse).collect();
         let centres = [whitened, log_variance.iter().map(|l| 0.5 * l).collect()];
@@ -145,13 +157,25 @@ impl<'a> Posteriors<'a> {
             }
             Err(error) => return Err(error),
         };
-        Ok(Self { neighbourhood, weightings, centres, differences })
+        let axis = differences
+            .as_ref()
+            .and_then(|differences| Axis::new(&differences.jacobian(&weightings[0]), latent));
+        if let Some(axis) = &axis {
+            weightings.extend(axis.weightings(&inverse).map(|matrix| vec![Some(matrix), None]));
+        }
+        Ok(Self { neighbourhood, weightings, centres, differences, axis })
+    }
+
+    /// The unit vector, `[latent]`, along which whitened shifts are longest; none where only their
+    /// lengths are known.
+    pub fn axis(&self) -> Option<&[f64]> {
+        self.axis.as_ref().map(|axis| axis.direction.as_slice())
     }
 
     /// Bounds on the posteriors of all inputs within a distance, if there are any.
     pub fn within(&self, radius: f64) -> Option<Reachable> {
         let set = self.neighbourhood.set(radius).ok()?;
-        let found = match &self.differences {
+        let found: Vec<(f64, Vec<f64>)> = match &self.differences {
             Some(differences) => {
                 let span = differences.within(&set).ok()?;
                 let lengths = span.lengths(&self.weightings).ok()?;
@@ -159,14 +183,20 @@ impl<'a> Posteriors<'a> {
             }
             None => self.by_linear_functions(&set)?,
         };
-        let [(shift, shifts), (_, changes)]: [(f64, Vec<f64>); 2] = found.try_into().ok()?;
+        let [(shift, shifts), (_, changes), parts @ ..] = found.as_slice() else { return None };
         // The exponentials are rounded outward.
         let scale = |change: &f64| {
             let change = change * (1.0 + 1e-12);
             [(-change).exp() * (1.0 - 1e-12), change.exp() * (1.0 + 1e-12)]
         };
         let scales = changes.iter().map(scale).collect();
-        Reachable::new(shift, scales).and_then(|reachable| reachable.with_shifts(shifts)).ok()
+        let reachable = Reachable::new(*shift, scales).ok()?.with_shifts(shifts.clone()).ok()?;
+        let (Some(axis), [along, across, joint]) = (&self.axis, parts) else {
+            return Some(reachable);
+        };
+        let [along, across, joint] = [along.0, across.0, joint.0];
+        let ellipsoid = Ellipsoid { along, across, axes: axis.lengths, joint };
+        reachable.with_ellipsoid(ellipsoid).ok()
     }
 
     fn by_linear_functions(&self, set: &InputSet) -> Option<Vec<(f64, Vec<f64>)>> {
@@ -202,6 +232,42 @@ impl<'a> Posteriors<'a> {
             found.push((by_rows.min(norm * (1.0 + 1e-12)), rows));
         }
         Some(found)
+    }
+}
+
+impl Axis {
+    /// The first left-singular vector of a matrix, `[latent, features]` flattened, if it has one.
+    fn new(jacobian: &[f64], latent: usize) -> Option<Self> {
+        let matrix = DMatrix::from_row_slice(latent, jacobian.len() / latent, jacobian);
+        let eigen = (&matrix * matrix.transpose()).symmetric_eigen();
+        let mut order: Vec<usize> = (0..latent).collect();
+        order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+        let &[first, second, ..] = order.as_slice() else { return None };
+        let [longest, next] = [first, second].map(|i| eigen.eigenvalues[i].max(0.0).sqrt());
+        let vector = eigen.eigenvectors.column(first);
+        let length = vector.norm();
+        if !(longest > 0.0 && longest.is_finite() && (length - 1.0).abs() < 0.1) {
+            return None;
+        }
+        // An axis of length 0 would leave no room for errors.
+        let lengths = [longest, next.max(0.01 * longest)];
+        Some(Self { direction: vector.iter().map(|x| x / length).collect(), lengths })
+    }
+
+    /// Of the mean, given the inverse of the standard deviations: the part along the axis, the
+    /// rest, and both in units of their lengths.
+    fn weightings(&self, inverse: &[f64]) -> [Tensor<2>; 3] {
+        let (axis, latent) = (&self.direction, self.direction.len());
+        let along: Vec<f64> = axis.iter().zip(inverse).map(|(a, inverse)| a * inverse).collect();
+        let rest = (0..latent * latent).map(|at| {
+            let (i, j) = (at / latent, at % latent);
+            (f64::from(u8::from(i == j)) - axis[i] * axis[j]) * inverse[j]
+        });
+        let rest: Vec<f64> = rest.collect();
+        let [longest, next] = self.lengths;
+        let both = along.iter().map(|a| a / longest).chain(rest.iter().map(|a| a / next));
+        let both = tensor(both.collect(), [latent + 1, latent]);
+        [tensor(along, [1, latent]), tensor(rest, [latent, latent]), both]
     }
 }
 

@@ -8,6 +8,42 @@ pub struct Reachable {
     shift: f64,
     shifts: Option<Vec<f64>>,
     scales: Vec<[f64; 2]>,
+    ellipsoid: Option<Ellipsoid>,
+}
+
+/// Bounds on whitened shifts h in terms of their part along an axis and the rest: with
+/// `h = along axis + rest`,
+///
+/// ```text
+/// |along| <= self.along,   |rest| <= self.across,
+/// (along / axes[0])^2 + (|rest| / axes[1])^2 <= joint^2
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ellipsoid {
+    /// Of the part along the axis.
+    pub along: f64,
+    /// Of the length of the rest.
+    pub across: f64,
+    /// What they are measured in, together.
+    pub axes: [f64; 2],
+    /// Of both together.
+    pub joint: f64,
+}
+
+impl Ellipsoid {
+    /// The length of the rest where the part along the axis is at least `along` (not negative), at
+    /// most; none if there is no such shift.
+    fn rest(&self, along: f64, shift: f64) -> Option<f64> {
+        // All numbers are bounds with their rounding; what is done to them here is not.
+        const ROUNDING: f64 = 1.0 + 1e-12;
+        let [axis, other] = self.axes;
+        let within = |length: f64, part: f64| (length * length * ROUNDING - part * part).max(0.0);
+        if along > self.along.min(shift).min(axis * self.joint) * ROUNDING {
+            return None;
+        }
+        let joint = other * within(self.joint, along / axis).sqrt();
+        Some(self.across.min(joint).min(within(shift, along).sqrt()) * ROUNDING)
+    }
 }
 
 /// Why numbers do not bound posteriors.
@@ -59,7 +95,7 @@ impl Reachable {
                 return Err(InvalidReachable::Scale { latent, low, high });
             }
         }
-        Ok(Self { shift, shifts: None, scales })
+        Ok(Self { shift, shifts: None, scales, ellipsoid: None })
     }
 
     /// The same, where the shift of each latent alone, `|mu_i(x') - mu_i(x)| / sigma_i(x)`, is
@@ -81,6 +117,40 @@ impl Reachable {
         self.shift = self.shift.min(together * (1.0 + 1e-12));
         self.shifts = Some(shifts);
         Ok(self)
+    }
+
+    /// The same, where shifts are known to be in an ellipsoid too.
+    ///
+    /// # Errors
+    /// If a number is negative or not finite, or an axis is 0.
+    pub fn with_ellipsoid(mut self, ellipsoid: Ellipsoid) -> Result<Self, InvalidReachable> {
+        let Ellipsoid { along, across, axes, joint } = ellipsoid;
+        for value in [along, across, joint] {
+            if !value.is_finite() || value < 0.0 {
+                return Err(InvalidReachable::Shift(value));
+            }
+        }
+        if let Some(axis) = axes.into_iter().find(|axis| !(axis.is_finite() && *axis > 0.0)) {
+            return Err(InvalidReachable::Shift(axis));
+        }
+        self.ellipsoid = Some(ellipsoid);
+        Ok(self)
+    }
+
+    /// Whether shifts are known to be in an ellipsoid.
+    pub fn ellipsoid(&self) -> Option<&Ellipsoid> {
+        self.ellipsoid.as_ref()
+    }
+
+    /// These posteriors as seen from the one that is shifted by `centre` along the ellipsoid's axis,
+    /// where they are shifted by no more than `half` further or less along it; none if there are
+    /// none, or shifts are not known to be in an ellipsoid.
+    pub fn slice(&self, centre: f64, half: f64) -> Option<Self> {
+        // The rest is longest where the part along the axis is least.
+        let least = (centre.abs() - half).max(0.0);
+        let rest = self.ellipsoid?.rest(least, self.shift)?;
+        let shift = half.hypot(rest) * (1.0 + 1e-12);
+        Some(Self { shift, shifts: None, scales: self.scales.clone(), ellipsoid: None })
     }
 
     /// The length of the whitened shift, at most.

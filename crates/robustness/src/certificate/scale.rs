@@ -30,7 +30,9 @@
 //! (`tradeoff`) but takes longer; or both in one divergence, where they add up
 //! as squares do. The smallest counts.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use super::Reachable;
 use super::tradeoff::Tradeoff;
@@ -45,15 +47,29 @@ const ROUNDING: (f64, f64) = (1e-12, 1e-14);
 /// What the posteriors can do beyond a shift of the mean.
 #[derive(Debug)]
 pub struct Scales<'a> {
-    reachable: &'a Reachable,
+    reachable: Cow<'a, Reachable>,
     /// Computed when it is first needed.
-    tradeoff: OnceCell<Option<Tradeoff>>,
+    tradeoff: Rc<OnceCell<Option<Tradeoff>>>,
 }
 
 impl<'a> Scales<'a> {
     /// Of these posteriors.
     pub fn new(reachable: &'a Reachable) -> Self {
-        Self { reachable, tradeoff: OnceCell::new() }
+        Self { reachable: Cow::Borrowed(reachable), tradeoff: Rc::default() }
+    }
+
+    /// The length of the whitened shift, at most.
+    pub fn shift(&self) -> f64 {
+        self.reachable.shift()
+    }
+
+    /// Of others whose scales have the same ranges.
+    ///
+    /// # Panics
+    /// If they have not.
+    pub fn with_shift_of(&self, other: Reachable) -> Self {
+        assert_eq!(self.reachable.scales(), other.scales(), "ranges of scales");
+        Self { reachable: Cow::Owned(other), tradeoff: Rc::clone(&self.tradeoff) }
     }
 
     /// The most that `P(|Delta| > r)` can be under any of the posteriors, if it is at most `beyond`
@@ -72,7 +88,7 @@ impl<'a> Scales<'a> {
     }
 
     fn by_divergence(&self, beyond: f64, shifted: f64) -> f64 {
-        let reachable = self.reachable;
+        let reachable = &*self.reachable;
         if !(beyond <= 1.0 && shifted <= 1.0) {
             return 1.0;
         }
@@ -87,7 +103,7 @@ impl<'a> Scales<'a> {
     }
 
     fn by_distribution(&self, beyond: f64, shifted: f64) -> f64 {
-        let tradeoff = self.tradeoff.get_or_init(|| Tradeoff::new(self.reachable));
+        let tradeoff = self.tradeoff.get_or_init(|| Tradeoff::new(&self.reachable));
         match tradeoff {
             Some(tradeoff) if beyond <= 1.0 && shifted <= 1.0 => tradeoff.scaled(shifted),
             _ => 1.0,
