@@ -128,6 +128,37 @@ proptest! {
         contained(&network, &balls, salt)?;
     }
 
+    /// Outputs that depend on layers of their own are bounded whichever comes first.
+    #[test]
+    fn branches_are_not_forgotten(function in smooth(), radius in 0.05f64..0.8, salt in any::<u64>()) {
+        let linear = |inputs, outputs| OperatorConfig::Linear(LinearConfig { inputs, outputs });
+        let mut builder = NetworkBuilder::new(vec![5]);
+        let branch = |builder: &mut NetworkBuilder| {
+            let value = builder.push(linear(5, 8), &[0]);
+            let value = builder.push(OperatorConfig::Activation(ActivationConfig { function }), &[value]);
+            builder.push(linear(8, 2), &[value])
+        };
+        let (first, second) = (branch(&mut builder), branch(&mut builder));
+        let network = builder.finish(&[first, second], &mut Initialiser::new(salt), &Device::flex()).unwrap();
+        let balls = Balls::new(Norm::L2, 5, radius, false, salt);
+        let bounder = network.bounder();
+        let differences = bounder.differences(&balls.centres[0]).unwrap();
+        let span = differences.within(&set(&balls, 0)).unwrap();
+        let unit = || Some(double(vec![1.0, 0.0, 0.0, 1.0], [2, 2]));
+        let found = span.lengths(&[vec![unit(), None], vec![None, unit()]]).unwrap();
+        let mut generator = ChaCha8Rng::seed_from_u64(salt);
+        let mut points = vec![balls.centres[0].clone()];
+        points.extend(balls.sample(0, 500, &mut generator));
+        let outputs = bounder.network().forward(double(points.concat(), [points.len(), 5]));
+        for (output, found) in outputs.into_iter().zip(&found) {
+            let values = numbers(output);
+            for value in values.chunks(2) {
+                let change = [value[0] - values[0], value[1] - values[1]];
+                prop_assert!(euclidean(&change) <= found.norm + 1e-12);
+            }
+        }
+    }
+
     /// Where nothing bends the length is that of the Jacobian's image of the ball.
     #[test]
     fn pieces_that_do_not_end_are_exact(radius in 1e-6f64..1e-4, salt in any::<u64>()) {

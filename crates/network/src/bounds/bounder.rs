@@ -34,6 +34,8 @@ pub struct Bounder {
 pub(super) struct Unit {
     /// `[1, features, features of the other value]`.
     pub(super) coefficients: Tensor<3>,
+    /// The same numbers.
+    pub(super) rows: Vec<f64>,
     constants: Vec<f64>,
 }
 
@@ -106,7 +108,8 @@ impl Bounder {
         let unit = || {
             let mut pulled = relaxation.pull(identity(0..outputs, outputs));
             let coefficients = pulled.inputs.pop()??;
-            Some(Unit { coefficients, constants: pulled.constants })
+            let rows = real::numbers(coefficients.clone());
+            Some(Unit { coefficients, rows, constants: pulled.constants })
         };
         self.units[value].get_or_init(unit).as_ref()
     }

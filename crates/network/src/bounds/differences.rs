@@ -28,7 +28,6 @@
 use burn::tensor::Tensor;
 
 use super::bounder::CHUNK_ENTRIES;
-use super::elementwise::dot as chosen;
 use super::interval::Interval;
 use super::real::{self, rounding};
 use super::secants::{self, Secant};
@@ -86,6 +85,9 @@ struct Slopes {
     /// Half the width of the range of slopes of these.
     halves: Vec<f64>,
 }
+
+/// How much weightings after the first count when errors are balanced.
+const OTHERS: f64 = 0.1;
 
 /// How far weighted outputs move from what they are at a point, at most.
 #[derive(Debug, Clone, PartialEq)]
@@ -212,9 +214,10 @@ impl Differences<'_> {
             Some(unit) => {
                 let input = self.bounder.network.nodes[value - 1].inputs[0];
                 let width = self.centre[input].features();
-                let rows = real::numbers(unit.coefficients.clone());
-                let chosen = features.iter().flat_map(|&feature| &rows[feature * width..][..width]);
-                let chosen = chosen.copied().collect();
+                let mut chosen = Vec::with_capacity(features.len() * width);
+                for feature in features {
+                    chosen.extend_from_slice(&unit.rows[feature * width..][..width]);
+                }
                 pulled[input] = Some(real::tensor(chosen, [1, features.len(), width]));
             }
             None => {
@@ -246,9 +249,11 @@ impl Differences<'_> {
                     let shape = coefficients.dims();
                     let mut numbers = real::numbers(coefficients);
                     if let Some(free) = free.get(number) {
-                        let rows = numbers.chunks_exact(shape[2]);
-                        let chosen = rows.flat_map(|row| free.iter().map(|&feature| row[feature]));
-                        layers[number] = Some(chosen.collect());
+                        let mut chosen = Vec::with_capacity(count * free.len());
+                        for row in numbers.chunks_exact(shape[2]) {
+                            chosen.extend(free.iter().map(|&feature| row[feature]));
+                        }
+                        layers[number] = Some(chosen);
                     }
                     for row in numbers.chunks_exact_mut(shape[2]) {
                         row.iter_mut().zip(slopes[number]).for_each(|(a, slope)| *a *= slope);
@@ -299,27 +304,54 @@ impl Differences<'_> {
     /// # Shapes
     /// Of the weighting `[k, features]` for every output, or none where it does not count; result
     /// `[k, input features]` flattened.
-    pub fn jacobian(&self, weighting: &[Option<Tensor<2>>]) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// If it does not fit.
+    pub fn jacobian(&self, weighting: Vec<Option<Tensor<2>>>) -> Result<Vec<f64>, Error> {
+        let weightings = [weighting];
+        let count = self.counts(&weightings)?[0];
         let slopes: Vec<&[f64]> = self.layers.iter().map(|layer| &layer.tangents[..]).collect();
-        let (pulled, count) = self.start(weighting);
-        self.pull(pulled, count, &slopes, &[]).input
+        Ok(self.pull(self.start(&weightings, count), count, &slopes, &[]).input)
     }
 
-    /// Weighted outputs before they are pulled back, and their number.
-    fn start(&self, weighting: &[Option<Tensor<2>>]) -> (Vec<Option<Tensor<3>>>, usize) {
-        let mut pulled: Vec<Option<Tensor<3>>> = self.centre.iter().map(|_| None).collect();
-        let mut count = 0;
-        for (&value, tensor) in self.bounder.network.outputs.iter().zip(weighting) {
-            let Some(tensor) = tensor else { continue };
-            let [rows, features] = tensor.dims();
-            count = rows;
-            let tensor = real::tensor(real::numbers(tensor.clone()), [1, rows, features]);
-            pulled[value] = Some(match pulled[value].take() {
+    /// The rows of every weighting.
+    fn counts(&self, weightings: &[Vec<Option<Tensor<2>>>]) -> Result<Vec<usize>, Error> {
+        let network = &self.bounder.network;
+        let count = |weighting: &Vec<Option<Tensor<2>>>| {
+            let count = weighting.iter().flatten().next().map_or(0, |tensor| tensor.dims()[0]);
+            let fits = |(output, tensor): (usize, &Option<Tensor<2>>)| {
+                let expected = [count, network.output_features(output)];
+                tensor.as_ref().is_none_or(|tensor| tensor.dims() == expected)
+            };
+            let all_fit = weighting.iter().enumerate().all(fits);
+            let fits = weighting.len() == network.output_count() && count > 0 && all_fit;
+            fits.then_some(count)
+        };
+        let counts: Option<Vec<usize>> = weightings.iter().map(count).collect();
+        counts.ok_or_else(|| Error::Bounds("weightings do not fit the outputs".to_string()))
+    }
+
+    /// All weightings one below the other, `count` rows, before they are pulled back.
+    fn start(&self, weightings: &[Vec<Option<Tensor<2>>>], count: usize) -> Vec<Option<Tensor<3>>> {
+        let network = &self.bounder.network;
+        let mut start: Vec<Option<Tensor<3>>> = self.centre.iter().map(|_| None).collect();
+        for (output, &value) in network.outputs.iter().enumerate() {
+            let features = network.output_features(output);
+            let mut rows = Vec::with_capacity(count * features);
+            for weighting in weightings {
+                let count = weighting.iter().flatten().next().map_or(0, |tensor| tensor.dims()[0]);
+                match &weighting[output] {
+                    Some(tensor) => rows.extend(real::numbers(tensor.clone())),
+                    None => rows.resize(rows.len() + count * features, 0.0),
+                }
+            }
+            let tensor = real::tensor(rows, [1, count, features]);
+            start[value] = Some(match start[value].take() {
                 Some(sum) => sum + tensor,
                 None => tensor,
             });
         }
-        (pulled, count)
+        start
     }
 
     /// The relative error of all chains of products.
@@ -335,8 +367,9 @@ impl Differences<'_> {
 struct Sweep<'a> {
     differences: &'a Differences<'a>,
     set: &'a InputSet,
-    /// Ends of the changes of the input.
-    ends: [Vec<f64>; 2],
+    /// Middles and half the widths of the intervals of changes of the input.
+    middles: Vec<f64>,
+    halves: Vec<f64>,
     /// Of every value.
     changes: Vec<Interval>,
     /// What changes are beyond those by the Jacobian at the point.
@@ -347,8 +380,10 @@ struct Sweep<'a> {
 
 impl<'a> Sweep<'a> {
     fn new(differences: &'a Differences<'a>, set: &'a InputSet) -> Result<Self, String> {
-        let ends = set.changes(0);
-        let [low, high] = ends.clone();
+        let [low, high] = set.changes(0);
+        let both = || low.iter().zip(&high);
+        let middles = both().map(|(low, high)| 0.5 * (low + high)).collect();
+        let halves = both().map(|(low, high)| 0.5 * (high - low)).collect();
         let changes = Interval::new(1, low, high)?;
         let none = vec![0.0; differences.point.len()];
         let remainders = vec![Interval::new(1, none.clone(), none)?];
@@ -356,7 +391,8 @@ impl<'a> Sweep<'a> {
         Ok(Self {
             differences,
             set,
-            ends,
+            middles,
+            halves,
             changes: vec![changes],
             remainders,
             sizes,
@@ -439,8 +475,8 @@ impl<'a> Sweep<'a> {
         for (feature, ((row, &[largest, norm]), rest)) in rows.zip(rests).enumerate() {
             let error = charge * self.sizes[layer.input][feature] + UNDERFLOW;
             let ball = self.set.largest_change(0, largest, norm);
-            let [below, above] = &self.ends;
-            let (least, most) = (chosen(row, below, above), chosen(row, above, below));
+            let (middle, half) = (dot(row, &self.middles), absolute(row, &self.halves));
+            let (least, most) = (middle - half, middle + half);
             low.push(least.max(-ball) + rest[0] - error);
             high.push(most.min(ball) + rest[1] + error);
         }
@@ -452,8 +488,8 @@ impl<'a> Sweep<'a> {
 }
 
 impl Span<'_> {
-    /// How far `W f` moves, for every weighting W, of which the first decides how errors are
-    /// balanced.
+    /// How far `W f` moves, for every weighting W. The first counts most where the bounds of one
+    /// could be improved at the expense of others.
     ///
     /// # Shapes
     /// Of each weighting `[k, features]` for every output, or none where it does not count.
@@ -461,30 +497,33 @@ impl Span<'_> {
     /// # Errors
     /// If they do not fit.
     pub fn lengths(&self, weightings: &[Vec<Option<Tensor<2>>>]) -> Result<Vec<Lengths>, Error> {
-        let weighted: Vec<Weighted> = weightings
-            .iter()
-            .map(|weighting| self.weighted(weighting))
-            .collect::<Result<_, _>>()?;
-        let Some(first) = weighted.first() else { return Ok(vec![]) };
-        let balances = self.balances(&first.pulled);
-        Ok(weighted.iter().map(|weighted| self.length(weighted, &balances)).collect())
+        let differences = self.differences;
+        let counts = differences.counts(weightings)?;
+        let (start, errors) = self.start(weightings, counts.iter().sum());
+        let (centres, free) = self.slopes();
+        let pulled = differences.pull(start, errors.len(), &centres, &free);
+        let balances = self.balances(&pulled, counts.first().copied().unwrap_or(0));
+        let mut first = 0;
+        let lengths = counts.iter().map(|&count| {
+            let rows = first..first + count;
+            first += count;
+            self.length(&pulled, rows.clone(), &errors[rows], &balances)
+        });
+        Ok(lengths.collect())
     }
 
-    fn weighted(&self, weighting: &[Option<Tensor<2>>]) -> Result<Weighted, Error> {
-        let network = &self.differences.bounder.network;
-        let count = weighting.iter().flatten().next().map_or(0, |tensor| tensor.dims()[0]);
-        let fits = |(output, tensor): (usize, &Option<Tensor<2>>)| {
-            let expected = [count, network.output_features(output)];
-            tensor.as_ref().is_none_or(|tensor| tensor.dims() == expected)
-        };
-        let all_fit = weighting.iter().enumerate().all(fits);
-        if weighting.len() != network.output_count() || count == 0 || !all_fit {
-            return Err(Error::Bounds("weightings do not fit the outputs".to_string()));
-        }
+    /// All weightings one below the other before they are pulled back, and what rounding can change
+    /// of each row.
+    fn start(
+        &self,
+        weightings: &[Vec<Option<Tensor<2>>>],
+        count: usize,
+    ) -> (Vec<Option<Tensor<3>>>, Vec<f64>) {
+        let start = self.differences.start(weightings, count);
         let mut errors = vec![0.0; count];
-        for (&value, tensor) in network.outputs.iter().zip(weighting) {
+        for (value, tensor) in start.iter().enumerate() {
             let Some(tensor) = tensor else { continue };
-            let [_, features] = tensor.dims();
+            let features = tensor.dims()[2];
             let numbers = real::numbers(tensor.clone());
             for (error, row) in errors.iter_mut().zip(numbers.chunks_exact(features)) {
                 *error += absolute(row, &self.sizes[value]);
@@ -492,32 +531,34 @@ impl Span<'_> {
         }
         let charge = self.differences.rounding();
         errors.iter_mut().for_each(|error| *error = charge * *error + UNDERFLOW);
-        let (centres, free) = self.slopes();
-        let (pulled, count) = self.differences.start(weighting);
-        let pulled = self.differences.pull(pulled, count, &centres, &free);
-        Ok(Weighted { pulled, errors })
+        (start, errors)
     }
 
     fn slopes(&self) -> (Vec<&[f64]>, Vec<&[usize]>) {
         self.slopes.iter().map(|slopes| (&slopes.centres[..], &slopes.free[..])).unzip()
     }
 
-    /// Weights of every layer, from the first to the last.
-    fn balances(&self, guide: &Pulled) -> Vec<Balance> {
+    /// Weights of every layer, from the first to the last, for weightings of which the first has
+    /// `guide` rows.
+    fn balances(&self, weighted: &Pulled, guide: usize) -> Vec<Balance> {
         let differences = self.differences;
         let features = differences.point.len();
         let (centres, free) = self.slopes();
         let mut balances: Vec<Balance> = vec![];
         for (number, (layer, slopes)) in differences.layers.iter().zip(&self.slopes).enumerate() {
             let count = slopes.free.len();
-            let Some(columns) = guide.layers[number].as_ref().filter(|_| count > 0) else {
-                balances.push(Balance { inverse: vec![0.0; count], length: 0.0 });
+            // What no weighting depends on needs no bound.
+            let Some(columns) = weighted.layers[number].as_ref().filter(|_| count > 0) else {
+                balances
+                    .push(Balance { inverse: vec![f64::INFINITY; count], length: f64::INFINITY });
                 continue;
             };
             let before = (&centres[..number], &free[..number]);
             let mut pulled =
                 differences.pull_features(layer.input, &slopes.free, before.0, before.1);
-            let above = floored(column_norms(columns, count));
+            let (guide, others) = columns.split_at(guide * count);
+            let both = column_norms(guide, count).into_iter().zip(column_norms(others, count));
+            let above = floored(both.map(|(guide, others)| guide.hypot(OTHERS * others)).collect());
             let below = pulled.input.chunks_exact(features).map(|row| dot(row, row).sqrt());
             let below = floored(below.collect());
             let weight = |((half, above), below): ((&f64, f64), f64)| (half * above / below).sqrt();
@@ -541,21 +582,30 @@ impl Span<'_> {
         balances
     }
 
-    fn length(&self, weighted: &Weighted, balances: &[Balance]) -> Lengths {
-        let Weighted { pulled, errors } = weighted;
+    /// Of some of the rows that were pulled back.
+    fn length(
+        &self,
+        pulled: &Pulled,
+        span: std::ops::Range<usize>,
+        errors: &[f64],
+        balances: &[Balance],
+    ) -> Lengths {
         let features = self.differences.point.len();
-        let rows = pulled.input.chunks_exact(features);
-        let mut rows: Vec<f64> = rows
+        let input = &pulled.input[span.start * features..span.end * features];
+        let mut rows: Vec<f64> = input
+            .chunks_exact(features)
             .map(|row| dot(row, row).sqrt() * self.longest * (1.0 + rounding(features)))
             .collect();
-        let mut norm = spectral_norm(&pulled.input, features) * self.longest;
+        let mut norm = spectral_norm(input, features) * self.longest;
         for (balance, part) in balances.iter().zip(&pulled.layers) {
             let Some(part) = part.as_ref().filter(|part| !part.is_empty()) else { continue };
-            for (row, part) in rows.iter_mut().zip(part.chunks_exact(balance.inverse.len())) {
+            let width = balance.inverse.len();
+            let part = &part[span.start * width..span.end * width];
+            for (row, part) in rows.iter_mut().zip(part.chunks_exact(width)) {
                 let scaled = part.iter().zip(&balance.inverse).map(|(a, b)| (a * b).powi(2));
                 *row += scaled.sum::<f64>().sqrt() * balance.length;
             }
-            norm += balanced(part.clone(), balance) * balance.length;
+            norm += balanced(part.to_vec(), balance) * balance.length;
         }
         norm += dot(errors, errors).sqrt();
         let slack = 1.0 + rounding(features);
@@ -563,13 +613,6 @@ impl Span<'_> {
         let norm = (norm * slack).min(dot(&rows, &rows).sqrt() * slack);
         Lengths { norm, rows }
     }
-}
-
-/// Weighted outputs, pulled back.
-struct Weighted {
-    pulled: Pulled,
-    /// What rounding can change of each.
-    errors: Vec<f64>,
 }
 
 /// `|part diag(e/g)|_2`.

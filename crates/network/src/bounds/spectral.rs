@@ -50,7 +50,11 @@ fn gram(matrix: &[f64], columns: usize) -> Vec<f64> {
 
 fn transposed(matrix: &[f64], columns: usize) -> Vec<f64> {
     let rows = matrix.len() / columns;
-    (0..columns).flat_map(|j| (0..rows).map(move |i| matrix[i * columns + j])).collect()
+    let mut result = Vec::with_capacity(matrix.len());
+    for j in 0..columns {
+        result.extend((0..rows).map(|i| matrix[i * columns + j]));
+    }
+    result
 }
 
 /// By the power method: never above it, but for rounding.

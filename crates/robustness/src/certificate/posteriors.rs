@@ -157,9 +157,10 @@ impl<'a> Posteriors<'a> {
             }
             Err(error) => return Err(error),
         };
-        let axis = differences
-            .as_ref()
-            .and_then(|differences| Axis::new(&differences.jacobian(&weightings[0]), latent));
+        let axis = match &differences {
+            Some(differences) => Axis::new(&differences.jacobian(weightings[0].clone())?, latent),
+            None => None,
+        };
         if let Some(axis) = &axis {
             weightings.extend(axis.weightings(&inverse).map(|matrix| vec![Some(matrix), None]));
         }
