@@ -19,9 +19,9 @@ use super::scale::Scales;
 use crate::statistics::MomentLimits;
 
 /// Distance between neighbouring centres, in standard deviations.
-pub const STEP: f64 = 0.8;
+pub const STEP: f64 = 0.5;
 /// Centres on each side of the posterior at x.
-pub const CENTRES: isize = 5;
+pub const CENTRES: isize = 7;
 
 /// The share of alpha that the limits about a centre may err by.
 pub fn share(centre: isize) -> f64 {

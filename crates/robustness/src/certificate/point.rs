@@ -16,7 +16,7 @@ const TOLERANCE: f64 = 0.01;
 const START: f64 = 0.8;
 
 /// Draws about each other centre, as a share of those at x.
-const SHARE: u64 = 2;
+const SHARE: u64 = 4;
 
 /// The certified margins of a point, in the domain's norm and units, one for each radius.
 ///
