@@ -5,7 +5,7 @@ mod linear;
 
 use linear::{FEATURES, LATENT, Linear};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
-use vaegis_robustness::assess::{Attacked, Point, assess};
+use vaegis_robustness::assess::{Attacked, Certified, Point, assess};
 use vaegis_robustness::attack::Attack;
 use vaegis_robustness::attack::goal::{Kind, Reference};
 use vaegis_robustness::attack::optimiser::Optimiser;
@@ -21,7 +21,7 @@ fn settings(radii: &[f64], attack: bool) -> Settings {
         alpha: 0.001,
         domain: Domain::l2(InputBox::None),
         attacks: attack.then(Attack::default).into_iter().collect(),
-        certify: true,
+        certify: false,
         aim: None,
     }
 }
@@ -244,6 +244,27 @@ fn damages_from_a_sampled_reference_have_twice_the_variance() {
             // Scores are about the mean reconstruction, whatever was increased.
             let share = below(attempt.scores.damage, shift, 1.0);
             assert!((share - 0.5).abs() < 4.0 / 200.0, "{reference:?}: {share}");
+        }
+    }
+}
+
+/// What the encoder can do is known exactly, and certificates never exceed the true margin.
+#[test]
+fn certificates_are_below_the_margin_and_shifts_exact() {
+    for salt in 0..4 {
+        let linear = Linear::new(salt);
+        let model = Model::new(&linear.vae());
+        let x = vec![0.3; FEATURES];
+        let settings = Settings { certify: true, ..settings(&RADII, false) };
+        let found = assess(&model, &Noise::new(1), Point::new(5, &x), &settings).unwrap();
+        for (found, r) in found.radii.iter().zip(RADII) {
+            let Certified::Within(certificate) = &found.certified else {
+                panic!("{:?}", found.certified)
+            };
+            let margin = certificate.margin();
+            assert!(margin > 0.0 && margin <= linear.margin(r), "{margin} {}", linear.margin(r));
+            let shift = margin * linear.norms().0 / f64::from(linear.sigma);
+            close(certificate.shift().unwrap(), shift, 1e-3, "shift");
         }
     }
 }

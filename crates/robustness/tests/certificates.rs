@@ -1,0 +1,269 @@
+//! No attack inside a certified ball breaks what is certified, whatever the model and the domain:
+//! a certificate that an attack breaks is the worst mistake this program can make.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use vaegis_network::ops::{
+    ActivationConfig, Function, Initialiser, LinearConfig, MaxPool2dConfig, MultiplyConfig,
+    OperatorConfig, ReshapeConfig, SoftmaxConfig,
+};
+use vaegis_network::{NetworkBuilder, Weights};
+use vaegis_robustness::assess::{Certified, assess};
+use vaegis_robustness::attack::Attack;
+use vaegis_robustness::attack::goal::Kind;
+use vaegis_robustness::attack::optimiser::Optimiser;
+use vaegis_robustness::certificate::Certificate;
+use vaegis_robustness::trial::{TrialSettings, trial};
+use vaegis_robustness::{Domain, InputBox, Model, Norm, Point, Radius, Settings};
+use vaegis_vae::{Architecture, Likelihood, Noise, Vae, VaeConfig};
+
+/// The chance that draws contradict a probability of exactly 1/2.
+const LEVEL: f64 = 1e-7;
+
+/// Error of certificates: over all cases here, mistakes by chance are not to be expected.
+const ALPHA: f64 = 1e-6;
+
+/// What encoders are made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kinds {
+    Dense(Function),
+    Conv(Function),
+    /// Operators that are bounded by linear functions only.
+    Pooled,
+    Gated,
+    Attentive,
+}
+
+#[derive(Debug, Clone)]
+struct Case {
+    kind: Kinds,
+    latent: usize,
+    gain: f32,
+    x: Vec<f32>,
+    domain: Domain,
+    level: f64,
+    seed: u64,
+}
+
+const SIDE: usize = 4;
+const FEATURES: usize = SIDE * SIDE;
+
+impl Case {
+    fn vae(&self) -> Vae {
+        let Self { kind, latent, seed, .. } = *self;
+        let likelihood = Likelihood::Gaussian { sigma: 0.5 };
+        let architecture = match kind {
+            Kinds::Dense(activation) => Architecture::Mlp { hidden: vec![14, 10], activation },
+            Kinds::Conv(activation) => {
+                Architecture::Conv { channels: vec![3], hidden: 8, activation }
+            }
+            _ => Architecture::Mlp { hidden: vec![10], activation: Function::Tanh },
+        };
+        let input_shape = vec![1, SIDE, SIDE];
+        let config = VaeConfig { input_shape, latent, architecture, likelihood };
+        let vae = config.init(seed, &Device::flex()).unwrap();
+        let vae = match self.encoder() {
+            Some(encoder) => {
+                let network =
+                    encoder.0.finish(&encoder.1, &mut Initialiser::new(seed), &Device::flex());
+                Vae::new(network.unwrap(), vae.decoder().clone(), likelihood).unwrap()
+            }
+            None => vae,
+        };
+        let mut weights = Weights::default();
+        for (name, shape, values) in vae.weights().iter() {
+            let scaled = values.iter().map(|value| self.gain * value).collect();
+            weights.insert(name, shape.to_vec(), scaled);
+        }
+        vae.with_weights(&weights, "scaled".as_ref()).unwrap()
+    }
+
+    /// Encoders that no architecture makes.
+    fn encoder(&self) -> Option<(NetworkBuilder, [usize; 2])> {
+        let linear = |inputs, outputs| OperatorConfig::Linear(LinearConfig { inputs, outputs });
+        let activation = |function| OperatorConfig::Activation(ActivationConfig { function });
+        let mut builder = NetworkBuilder::new(vec![1, SIDE, SIDE]);
+        let flat =
+            builder.push(OperatorConfig::Reshape(ReshapeConfig { shape: vec![FEATURES] }), &[0]);
+        let hidden = builder.push(linear(FEATURES, 16), &[flat]);
+        let (value, width) = match self.kind {
+            Kinds::Dense(_) | Kinds::Conv(_) => return None,
+            Kinds::Pooled => {
+                let shape = OperatorConfig::Reshape(ReshapeConfig { shape: vec![1, 4, 4] });
+                let value = builder.push(shape, &[hidden]);
+                let pool = MaxPool2dConfig {
+                    input: [1, 4, 4],
+                    kernel: [2, 2],
+                    stride: [2, 2],
+                    padding: [[0; 2]; 2],
+                    dilation: [1, 1],
+                };
+                let value = builder.push(OperatorConfig::MaxPool2d(pool), &[value]);
+                let shape = OperatorConfig::Reshape(ReshapeConfig { shape: vec![4] });
+                (builder.push(shape, &[value]), 4)
+            }
+            Kinds::Gated => {
+                let gate = builder.push(linear(FEATURES, 16), &[flat]);
+                let gate = builder.push(activation(Function::Sigmoid), &[gate]);
+                (builder.push(OperatorConfig::Multiply(MultiplyConfig {}), &[hidden, gate]), 16)
+            }
+            Kinds::Attentive => {
+                let softmax = OperatorConfig::Softmax(SoftmaxConfig { block: 4 });
+                (builder.push(softmax, &[hidden]), 16)
+            }
+        };
+        let mean = builder.push(linear(width, self.latent), &[value]);
+        let spread = builder.push(linear(width, self.latent), &[value]);
+        Some((builder, [mean, spread]))
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            radii: vec![Radius::Quantile(self.level)],
+            draws: 4_000,
+            alpha: ALPHA,
+            domain: self.domain.clone(),
+            attacks: vec![],
+            certify: true,
+            aim: None,
+        }
+    }
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let function = prop::sample::select(vec![
+        Function::Relu,
+        Function::LeakyRelu { slope: 0.2 },
+        Function::Tanh,
+        Function::Silu,
+        Function::Gelu,
+        Function::Elu { alpha: 1.0 },
+        Function::Softplus,
+    ]);
+    let kind = prop_oneof![
+        4 => function.clone().prop_map(Kinds::Dense),
+        2 => function.prop_map(Kinds::Conv),
+        1 => Just(Kinds::Pooled),
+        1 => Just(Kinds::Gated),
+        1 => Just(Kinds::Attentive),
+    ];
+    let value = prop_oneof![1 => Just(0.0f32), 1 => Just(1.0f32), 4 => 0.0f32..=1.0];
+    let norm = prop::sample::select(vec![Norm::L2, Norm::L2, Norm::L1, Norm::LInf]);
+    let bounds =
+        prop::sample::select(vec![InputBox::None, InputBox::Interval { low: 0.0, high: 1.0 }]);
+    let unit = prop_oneof![1 => Just(0.0f32), 4 => 0.2f32..3.0];
+    let units = prop::option::weighted(
+        0.3,
+        prop::collection::vec(unit, FEATURES).prop_map(|mut units| {
+            units[0] = units[0].max(0.5);
+            units
+        }),
+    );
+    let domain =
+        (norm, bounds, units).prop_map(|(norm, bounds, units)| Domain { norm, bounds, units });
+    let level = prop::sample::select(vec![0.6, 0.9, 0.99]);
+    let x = prop::collection::vec(value, FEATURES);
+    (kind, 1usize..=4, 0.8f32..3.0, x, domain, level, any::<u32>()).prop_map(
+        |(kind, latent, gain, x, domain, level, seed)| Case {
+            kind,
+            latent,
+            gain,
+            x,
+            domain,
+            level,
+            seed: u64::from(seed),
+        },
+    )
+}
+
+/// The certificate of a case, if it has one that is worth an attack.
+fn certificate(case: &Case, model: &Model) -> Option<Certificate> {
+    let point = Point::new(7, &case.x);
+    let found = assess(model, &Noise::new(case.seed), point, &case.settings());
+    // A radius that is a quantile needs a decoder that varies.
+    let found = found.ok()?;
+    match &found.radii[0].certified {
+        Certified::Within(certificate) if certificate.margin() > 0.0 => Some(certificate.clone()),
+        Certified::Within(_) => None,
+        other => panic!("{:?} is not certified: {other:?}", case.kind),
+    }
+}
+
+/// Attacks at exactly the certified norm; how many were judged.
+fn unbroken(case: &Case) -> Result<usize, TestCaseError> {
+    let model = Model::new(&case.vae());
+    let Some(certificate) = certificate(case, &model) else { return Ok(0) };
+    let Domain { bounds, .. } = &case.domain;
+    let size = match bounds {
+        InputBox::None => certificate.margin().min(1e3),
+        InputBox::Interval { .. } => certificate.margin(),
+    };
+    let attacks = vec![
+        Attack::default().thorough(),
+        Attack::new(Kind::MedianDamage, Optimiser::ProjectedGradient).thorough(),
+        Attack::new(Kind::SymmetricKl, Optimiser::ProjectedGradient),
+    ];
+    let settings = TrialSettings {
+        sizes: vec![0.5 * size, size],
+        radius: Some(Radius::Absolute(certificate.r())),
+        draws: 8_000,
+        picture: None,
+        range: None,
+        domain: case.domain.clone(),
+        attacks,
+        aim: None,
+    };
+    // Other noise than the certificate's.
+    let noise = Noise::new(case.seed ^ 0x5eed);
+    let found = trial(&model, &noise, Point::new(8, &case.x), &settings)
+        .map_err(|error| TestCaseError::fail(error.to_string()))?;
+    for attempt in &found.attempts {
+        let within = attempt.scores.within.expect("there is a radius");
+        prop_assert!(
+            !within.complement().exceeds_half(LEVEL),
+            "{} of {} draws within r = {} at {}, by {} from {}; {certificate:?}",
+            within.successes(),
+            within.draws(),
+            certificate.r(),
+            attempt.perturbation.norm,
+            attempt.attack,
+            attempt.by,
+        );
+    }
+    Ok(found.attempts.len())
+}
+
+fn run(cases_count: u32, judged: &Cell<usize>) {
+    let config = Config { cases: cases_count, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new(config);
+    let property = |case: Case| {
+        judged.set(judged.get() + unbroken(&case)?);
+        Ok(())
+    };
+    runner.run(&cases(), property).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn no_attack_inside_a_certified_ball_breaks_it() {
+    let judged = Cell::new(0);
+    run(48, &judged);
+    assert!(judged.get() > 100, "only {} attacks were judged", judged.get());
+}
+
+/// The same for as many minutes as `VAEGIS_MINUTES` says: `cargo xtask soundness`.
+#[test]
+#[ignore = "takes as long as it is given"]
+fn no_attack_breaks_a_certificate_for_an_hour() {
+    let minutes = std::env::var("VAEGIS_MINUTES").map_or(60, |text| text.parse().unwrap());
+    let (start, judged) = (Instant::now(), Cell::new(0));
+    let mut points = 0;
+    while start.elapsed() < Duration::from_secs(60 * minutes) {
+        run(50, &judged);
+        points += 50;
+        println!("{points} points, {} attacks judged, none broke a certificate", judged.get());
+    }
+}
