@@ -83,7 +83,7 @@ impl BatchLoss {
     }
 }
 
-fn number(scalar: Tensor<1>) -> f64 {
+pub(crate) fn number(scalar: Tensor<1>) -> f64 {
     let data = scalar.into_data().convert_dtype(DType::F64);
     data.as_slice::<f64>().map_or(f64::NAN, |values| values[0])
 }

@@ -28,6 +28,7 @@ fn config(epochs: usize) -> TrainConfig {
         validation: 0.1,
         patience: 0,
         seed: 9,
+        lipschitz: None,
     }
 }
 

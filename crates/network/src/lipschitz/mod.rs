@@ -283,3 +283,42 @@ impl Function {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{Conv2dConfig, Initialiser};
+    use burn::tensor::Device;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// By frequencies and as a matrix, which is below by what its borders take: little of
+        /// large images.
+        #[test]
+        fn both_ways_to_bound_a_convolution_agree(
+            channels in 1usize..4, inputs in 1usize..3, kernel in [1usize..5, 1usize..5],
+            stride in [1usize..4, 1usize..4], dilation in [1usize..3, 1usize..3],
+            groups in 1usize..3, padding in 0usize..2, seed in any::<u64>(),
+        ) {
+            let config = Conv2dConfig {
+                input: [groups * inputs, 20, 24], channels: groups * channels, kernel, stride,
+                padding: [padding; 2], dilation, groups,
+            };
+            let outputs = config.output().unwrap().iter().product();
+            let operator = OperatorConfig::Conv2d(config.clone());
+            let operator = operator.init(&mut Initialiser::new(seed), &Device::flex());
+            let Operator::Conv2d(conv) = &operator else { unreachable!("a convolution") };
+            let weight = conv.weight.val();
+            let by_frequencies =
+                convolution::convolution_norm(weight, stride, dilation, groups);
+            let matrix = matrix(&operator, groups * inputs * 480, outputs);
+            if let Some(matrix) = matrix {
+                let exact = spectral::spectral_norm(matrix);
+                prop_assert!(exact <= by_frequencies * (1.0 + 1e-8), "{exact} {by_frequencies}");
+                prop_assert!(by_frequencies <= exact * 1.25, "{exact} {by_frequencies}");
+            }
+        }
+    }
+}
