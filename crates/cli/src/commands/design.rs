@@ -9,6 +9,9 @@ use vaegis_robustness::certificate::{Design, Lipschitz};
 use crate::arguments::{DesignOptions, ReferenceName};
 use crate::output;
 
+/// Where no constant does.
+const NONE: &str = "none";
+
 /// What is looked at where nothing is settled.
 const DECODERS: [f64; 5] = [1.0, 1.5, 2.0, 3.0, 4.0];
 const SIGMAS: [f64; 5] = [0.05, 0.1, 0.2, 0.5, 1.0];
@@ -142,49 +145,58 @@ fn text(options: &DesignOptions, found: &[Found]) -> String {
         ReferenceName::Mean => "the mean reconstruction",
         ReferenceName::Sampled => "another sampled reconstruction",
     };
-    let asked = format!(
-        "r = {r}, {latent} latents, compared with {compared}: every perturbation of every input up \
-         to {margin}"
-    );
-    let number = |value: Option<f64>| value.map_or("none".to_string(), |value| value.to_string());
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY);
-    match found {
-        [only] => {
-            table.set_header(["decoder a", "encoder mean b", "sigma", "guaranteed margin"]);
-            table.add_row([
-                only.decoder.to_string(),
-                number(only.encoder_mean),
-                number(only.sigma),
-                only.margin.map_or("none".to_string(), |margin| output::number(down(margin))),
-            ]);
-        }
-        many => {
-            let mut decoders: Vec<f64> = many.iter().map(|found| found.decoder).collect();
-            decoders.dedup();
-            let columns = many.iter().position(|found| found.sigma != many[0].sigma);
-            let columns = columns.unwrap_or(many.len());
-            let mut header = vec!["largest encoder mean b".to_string()];
-            header.extend(decoders[..columns].iter().map(|decoder| format!("decoder a {decoder}")));
-            table.set_header(header);
-            for row in many.chunks(columns) {
-                let mut cells = vec![format!("sigma {}", number(row[0].sigma))];
-                cells.extend(row.iter().map(|found| number(found.encoder_mean)));
-                table.add_row(cells);
-            }
-        }
-    }
+    let verdict = match found {
+        [only] => one(&mut table, only, options),
+        many => grid(&mut table, many),
+    };
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let verdict = match found {
-        [Found { margin: Some(reached), .. }] if reached >= margin => {
-            "guaranteed: vaegis train --lipschitz A,B --sigma SIGMA makes such a VAE".to_string()
+    format!(
+        "r-robustness of every input to every perturbation up to {margin}, for r = {r} and {latent} \
+         latents,\ncompared with {compared}\n{}\n{verdict}",
+        table.trim_fmt()
+    )
+}
+
+fn one(table: &mut Table, only: &Found, options: &DesignOptions) -> String {
+    table.set_header(["decoder a", "encoder mean b", "sigma", "guaranteed margin"]);
+    let cell = |value: Option<f64>| value.map_or(NONE.to_string(), |value| value.to_string());
+    let margin = only.margin.map(down).map_or(NONE.to_string(), output::number);
+    table.add_row([only.decoder.to_string(), cell(only.encoder_mean), cell(only.sigma), margin]);
+    match *only {
+        Found { decoder, encoder_mean: Some(mean), sigma: Some(sigma), margin: Some(reached) }
+            if reached >= options.margin =>
+        {
+            format!(
+                "guaranteed by: vaegis train --lipschitz {decoder},{mean} --sigma {sigma} --latent {}",
+                options.latent
+            )
         }
-        [_] => "not guaranteed".to_string(),
-        _ => "none: the noise alone leads beyond r. vaegis train --lipschitz A,B --sigma SIGMA makes \
-              such a VAE"
-            .to_string(),
-    };
-    format!("{asked}\n{}\n{verdict}", table.trim_fmt())
+        _ => format!("a margin of {} is not guaranteed", options.margin),
+    }
+}
+
+/// The largest constant of the encoder's mean for each sigma and decoder.
+fn grid(table: &mut Table, many: &[Found]) -> String {
+    let columns = many.iter().position(|found| found.sigma != many[0].sigma);
+    let columns = columns.unwrap_or(many.len());
+    let mut header = vec!["largest encoder mean b".to_string()];
+    header.extend(many[..columns].iter().map(|found| format!("decoder a {}", found.decoder)));
+    table.set_header(header);
+    for row in many.chunks(columns) {
+        let mut cells: Vec<String> =
+            row[0].sigma.iter().map(|sigma| format!("sigma {sigma}")).collect();
+        cells
+            .extend(row.iter().map(|found| found.encoder_mean.map_or(NONE.into(), output::number)));
+        table.add_row(cells);
+    }
+    let hint = "train with: vaegis train --lipschitz A,B --sigma SIGMA";
+    if many.iter().all(|found| found.encoder_mean.is_some()) {
+        hint.to_string()
+    } else {
+        format!("{NONE}: the noise alone leads beyond r\n{hint}")
+    }
 }

@@ -15,8 +15,8 @@ use burn::tensor::Tensor;
 
 use crate::bounds::real::{self, in_double};
 use crate::ops::{
-    Calculus, ElementwiseAffine, Evaluation, Function, GatherConfig, MaxPool2dConfig, Operator,
-    OperatorConfig,
+    Calculus, Conv2dConfig, ConvTranspose2dConfig, ElementwiseAffine, Evaluation, Function,
+    GatherConfig, MaxPool2dConfig, Operator, OperatorConfig,
 };
 use crate::{Error, Network, Value};
 
@@ -139,28 +139,18 @@ pub fn norm(operator: &Operator) -> Result<f64, String> {
             spectral::spectral_norm(real::tensor(weight, [1, inputs, outputs]))
         }
         (Operator::Conv2d(conv), OperatorConfig::Conv2d(config)) => {
-            let output = config.output()?.iter().product();
-            match matrix(operator, config.input.iter().product(), output) {
-                Some(matrix) => spectral::spectral_norm(matrix),
-                None => convolution::convolution_norm(
-                    conv.weight.val(),
-                    config.stride,
-                    config.dilation,
-                    config.groups,
-                ),
-            }
+            let sizes = [config.input, config.output()?];
+            let Conv2dConfig { stride, dilation, groups, .. } = config;
+            matrix_of(operator, sizes).map(spectral::spectral_norm).unwrap_or_else(|| {
+                convolution::convolution_norm(conv.weight.val(), stride, dilation, groups)
+            })
         }
         (Operator::ConvTranspose2d(conv), OperatorConfig::ConvTranspose2d(config)) => {
-            let output = config.output()?.iter().product();
-            match matrix(operator, config.input.iter().product(), output) {
-                Some(matrix) => spectral::spectral_norm(matrix),
-                None => convolution::convolution_norm(
-                    conv.weight.val(),
-                    config.stride,
-                    config.dilation,
-                    config.groups,
-                ),
-            }
+            let sizes = [config.input, config.output()?];
+            let ConvTranspose2dConfig { stride, dilation, groups, .. } = config;
+            matrix_of(operator, sizes).map(spectral::spectral_norm).unwrap_or_else(|| {
+                convolution::convolution_norm(conv.weight.val(), stride, dilation, groups)
+            })
         }
         (_, OperatorConfig::Activation(config)) => {
             config.function.lipschitz().ok_or("it has no Lipschitz constant")?
@@ -184,7 +174,8 @@ pub fn norm(operator: &Operator) -> Result<f64, String> {
 }
 
 /// The matrix of an affine operator in f64, `[1, inputs, outputs]`, if it is small.
-fn matrix(operator: &Operator, inputs: usize, outputs: usize) -> Option<Tensor<3>> {
+fn matrix_of(operator: &Operator, sizes: [[usize; 3]; 2]) -> Option<Tensor<3>> {
+    let [inputs, outputs] = sizes.map(|size| size.iter().product::<usize>());
     let small = inputs.min(outputs) <= MOST_ROWS
         && inputs.checked_mul(outputs).is_some_and(|elements| elements <= MOST_ELEMENTS);
     if !small {
@@ -287,7 +278,7 @@ impl Function {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{Conv2dConfig, Initialiser};
+    use crate::ops::Initialiser;
     use burn::tensor::Device;
     use proptest::prelude::*;
 
@@ -306,15 +297,14 @@ mod tests {
                 input: [groups * inputs, 20, 24], channels: groups * channels, kernel, stride,
                 padding: [padding; 2], dilation, groups,
             };
-            let outputs = config.output().unwrap().iter().product();
+            let sizes = [config.input, config.output().unwrap()];
             let operator = OperatorConfig::Conv2d(config.clone());
             let operator = operator.init(&mut Initialiser::new(seed), &Device::flex());
             let Operator::Conv2d(conv) = &operator else { unreachable!("a convolution") };
             let weight = conv.weight.val();
             let by_frequencies =
                 convolution::convolution_norm(weight, stride, dilation, groups);
-            let matrix = matrix(&operator, groups * inputs * 480, outputs);
-            if let Some(matrix) = matrix {
+            if let Some(matrix) = matrix_of(&operator, sizes) {
                 let exact = spectral::spectral_norm(matrix);
                 prop_assert!(exact <= by_frequencies * (1.0 + 1e-8), "{exact} {by_frequencies}");
                 prop_assert!(by_frequencies <= exact * 1.25, "{exact} {by_frequencies}");

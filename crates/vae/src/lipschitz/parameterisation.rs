@@ -74,10 +74,12 @@ impl Parameterisation {
     pub(crate) fn start(&self, vae: Vae) -> Vae {
         self.each(&vae, |_, operator, _| match operator {
             Operator::Linear(mut linear) => {
-                linear.weight = linear.weight.map(orthonormal);
+                linear.weight = linear.weight.map(|weight| afresh(weight, orthonormal));
                 Operator::Linear(linear)
             }
-            other => on_kernels(other, |weight| by_rows(weight, orthonormal)),
+            other => {
+                on_kernels(other, |weight| afresh(weight, |weight| by_rows(weight, orthonormal)))
+            }
         })
     }
 
@@ -178,10 +180,12 @@ fn kept(operator: Operator, gain: f64) -> Operator {
     kept(shorter, gain)
 }
 
-/// A parameter of its own, without the graph it came out of.
+/// A parameter of its own, without the graph it came out of, in the order of memory in which it
+/// will be read from a checkpoint: products of others round differently.
 fn afresh<const D: usize>(weight: Tensor<D>, change: impl Fn(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
     let (tracked, autodiff) = (weight.is_require_grad(), weight.is_autodiff());
     let changed = change(weight.without_autodiff());
+    let changed = Tensor::<D>::from_data(changed.clone().into_data(), &changed.device());
     let changed = if autodiff { changed.autodiff() } else { changed };
     if tracked { changed.require_grad() } else { changed }
 }
