@@ -155,6 +155,9 @@ pub(crate) enum ObjectiveName {
     Elbo,
     /// The ELBO with the KL term weighted by --beta
     BetaVae,
+    /// That, plus --margin-weight times the expected logarithm of |Sigma^(-1/2) J|_F, to which
+    /// margins are inversely proportional
+    Margin,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -281,12 +284,15 @@ pub(crate) struct TrainOptions {
     /// What to minimise
     #[arg(long, value_enum, default_value = "beta-vae")]
     pub(crate) objective: ObjectiveName,
-    /// Weight of the KL term (beta-vae)
+    /// Weight of the KL term (beta-vae, margin)
     #[arg(long, allow_negative_numbers = true, default_value_t = 1.0)]
     pub(crate) beta: f64,
     /// Epochs over which that weight rises from 0
     #[arg(long, default_value_t = 0)]
     pub(crate) warm_up: usize,
+    /// Weight of the logarithm of |Sigma^(-1/2) J|_F (margin) [default: 10]
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) margin_weight: Option<f64>,
     /// Encoder and decoder
     #[arg(long, value_enum, default_value = "mlp")]
     pub(crate) architecture: ArchitectureName,

@@ -103,6 +103,20 @@ fn larger_beta_buys_a_smaller_rate() {
 }
 
 #[test]
+fn margin_training_lowers_the_norm_that_margins_fall_with() {
+    let data = Dataset::mnist();
+    let log_norm = |weight| {
+        let objective = Objective::Margin { beta: 1.0, warm_up: 0, weight };
+        let config = TrainConfig { objective, ..config(3) };
+        let trained =
+            train(small(Likelihood::Bernoulli), &data, &config, None, &mut go_on).unwrap();
+        trained.history[2].validation.log_norm
+    };
+    let (without, with) = (log_norm(0.0), log_norm(2.0));
+    assert!(with < without - 0.3, "{with} {without}");
+}
+
+#[test]
 fn bad_settings_and_data_are_refused_before_work() {
     let data = Dataset::mnist();
     let bad = TrainConfig {

@@ -168,7 +168,15 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> anyhow::Result<(VaeCon
     };
     let beta = match options.objective {
         ObjectiveName::Elbo => 1.0,
-        ObjectiveName::BetaVae => options.beta,
+        ObjectiveName::BetaVae | ObjectiveName::Margin => options.beta,
+    };
+    let warm_up = options.warm_up;
+    let objective = match (options.objective, options.margin_weight) {
+        (ObjectiveName::Margin, weight) => {
+            Objective::Margin { beta, warm_up, weight: weight.unwrap_or(10.0) }
+        }
+        (_, None) => Objective::BetaVae { beta, warm_up },
+        (_, Some(_)) => bail!("--margin-weight is of --objective margin"),
     };
     let vae = VaeConfig {
         input_shape: match options.architecture {
@@ -180,7 +188,7 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> anyhow::Result<(VaeCon
         likelihood,
     };
     let config = TrainConfig {
-        objective: Objective::BetaVae { beta, warm_up: options.warm_up },
+        objective,
         epochs: options.epochs,
         batch_size: options.batch_size,
         learning_rate: options.learning_rate,
