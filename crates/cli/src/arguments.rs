@@ -287,10 +287,11 @@ pub(crate) struct TrainOptions {
     /// Weight of the KL term (beta-vae, margin)
     #[arg(long, allow_negative_numbers = true, default_value_t = 1.0)]
     pub(crate) beta: f64,
-    /// Epochs over which that weight rises from 0
-    #[arg(long, default_value_t = 0)]
-    pub(crate) warm_up: usize,
-    /// Weight of the logarithm of |Sigma^(-1/2) J|_F (margin) [default: 10]
+    /// Epochs over which the weights of all terms but the distortion rise from 0 [default: 0, or 10
+    /// for margin]
+    #[arg(long)]
+    pub(crate) warm_up: Option<usize>,
+    /// Weight of the logarithm of |Sigma^(-1/2) J|_F (margin) [default: 4]
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) margin_weight: Option<f64>,
     /// Encoder and decoder

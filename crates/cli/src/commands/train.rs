@@ -170,10 +170,12 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> anyhow::Result<(VaeCon
         ObjectiveName::Elbo => 1.0,
         ObjectiveName::BetaVae | ObjectiveName::Margin => options.beta,
     };
-    let warm_up = options.warm_up;
+    // Without one, latents are given up before the decoder has learnt to use them.
+    let default = if options.objective == ObjectiveName::Margin { 10 } else { 0 };
+    let warm_up = options.warm_up.unwrap_or(default);
     let objective = match (options.objective, options.margin_weight) {
         (ObjectiveName::Margin, weight) => {
-            Objective::Margin { beta, warm_up, weight: weight.unwrap_or(10.0) }
+            Objective::Margin { beta, warm_up, weight: weight.unwrap_or(4.0) }
         }
         (_, None) => Objective::BetaVae { beta, warm_up },
         (_, Some(_)) => bail!("--margin-weight is of --objective margin"),

@@ -7,9 +7,14 @@ use burn::tensor::Tensor;
 use super::spectral::spectral_norm;
 use crate::bounds::real::{self, rounding};
 
-/// Frequencies per degree of the symbol along an axis: the bound exceeds the norm by a factor of
-/// `1 / cos(pi / 64)` per axis at most, 0.24% in all.
-const FREQUENCIES: usize = 32;
+/// Frequencies per degree of the symbol along an axis: with f the bound exceeds the norm by a factor
+/// of `1 / cos(pi / 2f)` per axis at most, 0.24% in all with 32 and 17% with 4.
+const FREQUENCIES: [usize; 4] = [32, 16, 8, 4];
+/// Multiplications that may take, unless there are too many with the fewest frequencies.
+const WORK: f64 = 4e9;
+
+/// By how much the norms of the symbols may be exceeded, relatively.
+const EXCESS: f64 = 1e-4;
 
 /// An upper bound on the spectral norm of a convolution, or of its transpose, whatever the size
 /// of the image and the zeros about it.
@@ -39,7 +44,16 @@ pub(super) fn convolution_norm(
     let columns = inputs * stride[0] * stride[1];
     let axes =
         [Axis::new(height, stride[0], dilation[0]), Axis::new(width, stride[1], dilation[1])];
-    let grid = axes.map(|axis| axis.frequencies());
+    let work = |frequencies: usize| {
+        let grid = axes.map(|axis| axis.frequencies(frequencies) as f64);
+        grid[0]
+            * grid[1]
+            * (groups * outputs.max(columns)) as f64
+            * outputs.min(columns).pow(2) as f64
+    };
+    let affordable = FREQUENCIES.into_iter().find(|&frequencies| work(frequencies) <= WORK);
+    let frequencies = affordable.unwrap_or(FREQUENCIES[FREQUENCIES.len() - 1]);
+    let grid = axes.map(|axis| axis.frequencies(frequencies));
     // An element is a sum over the taps; its real and imaginary part err by less than this share
     // of the absolute sum.
     let absolute: f64 = weight.iter().map(|w| w.abs()).sum();
@@ -79,7 +93,7 @@ pub(super) fn convolution_norm(
             }
         }
         let shape = [grid[1] * groups, 2 * outputs, 2 * columns];
-        let norm = spectral_norm(real::tensor(symbols, shape));
+        let norm = spectral_norm(real::tensor(symbols, shape), EXCESS);
         largest = if norm > largest || norm.is_nan() { norm } else { largest };
     }
     let loss: f64 = axes.iter().zip(grid).map(|(axis, grid)| axis.loss(grid)).product();
@@ -110,8 +124,8 @@ impl Axis {
         tap * self.dilation / self.stride
     }
 
-    fn frequencies(self) -> usize {
-        (FREQUENCIES * self.degree).max(1)
+    fn frequencies(self, per_degree: usize) -> usize {
+        (per_degree * self.degree).max(1)
     }
 
     /// What the grid may miss.

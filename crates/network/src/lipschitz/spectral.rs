@@ -4,9 +4,8 @@ use burn::tensor::Tensor;
 
 use crate::bounds::real::{self, rounding};
 
-/// Stop when the bound exceeds the norm by less than this, relatively.
-const EXCESS: f64 = 1e-9;
-/// Squarings after which that is so of every matrix with less than 10^15 rows.
+/// Squarings after which the bound of a matrix with less than 10^15 rows exceeds its norm by less
+/// than 10^-9, relatively.
 const MOST_SQUARINGS: usize = 36;
 
 /// What is known of one matrix on the way, `2^exponent` times a matrix with a Frobenius norm
@@ -22,7 +21,8 @@ struct Known {
     trace: f64,
 }
 
-/// An upper bound on the largest spectral norm among some matrices.
+/// An upper bound on the largest spectral norm among some matrices, above each of them by less than
+/// `excess`, relatively.
 ///
 /// The Gram iteration of Delattre et al. (2023): `|A|^2 = |A'A|`, so that after k squarings the
 /// Frobenius norm, which exceeds the spectral norm by a factor of `sqrt(rank)` at most, has
@@ -35,7 +35,7 @@ struct Known {
 ///
 /// # Shapes
 /// `[matrices, rows, columns]`, in f64. Infinite if a number is not finite.
-pub(super) fn spectral_norm(matrices: Tensor<3>) -> f64 {
+pub(super) fn spectral_norm(matrices: Tensor<3>, excess: f64) -> f64 {
     let [count, rows, columns] = matrices.dims();
     let matrices = if columns > rows { matrices.swap_dims(1, 2) } else { matrices };
     let (longest, side) = (rows.max(columns), rows.min(columns));
@@ -50,7 +50,7 @@ pub(super) fn spectral_norm(matrices: Tensor<3>) -> f64 {
         let power = 0.5f64.powi(squarings as i32 - 1);
         let is_close = |known: &Known| {
             let least = known.square / known.trace.max(f64::MIN_POSITIVE);
-            power * (known.norm / least).ln() < EXCESS
+            power * (known.norm / least).ln() < excess
         };
         if squarings > 1 && last.iter().all(|known| known.square == 0.0 || is_close(known)) {
             break;
@@ -116,7 +116,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn norm(numbers: Vec<f64>, shape: [usize; 3]) -> f64 {
-        spectral_norm(real::tensor(numbers, shape))
+        spectral_norm(real::tensor(numbers, shape), 1e-9)
     }
 
     /// By power iteration, from below.

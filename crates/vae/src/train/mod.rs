@@ -230,8 +230,8 @@ fn run_epoch(
         let draws = (step * config.batch_size) as u64;
         let (x, eta) =
             inputs(&noise, Purpose::Training, epoch as u64, draws, dataset, batch, &model, &device);
-        let beta = config.objective.beta_at((epoch - 1) as f64 + step as f64 / steps as f64);
-        let loss = config.objective.loss(&parameterisation.apply(&model), x, eta, beta);
+        let warmth = config.objective.warmth_at((epoch - 1) as f64 + step as f64 / steps as f64);
+        let loss = config.objective.loss(&parameterisation.apply(&model), x, eta, warmth);
         let losses = loss.terms();
         if !losses.total.is_finite() {
             return Err(Error::Diverged { epoch, loss: losses.total });
@@ -252,12 +252,12 @@ fn run_epoch(
 fn validate(vae: &Vae, dataset: &Dataset, rows: &[usize], config: &TrainConfig) -> Losses {
     let device = vae.encoder().device();
     let noise = Noise::new(config.seed);
-    let beta = config.objective.beta_at(f64::INFINITY);
+    let warmth = config.objective.warmth_at(f64::INFINITY);
     let mut sum = Losses::default();
     for (position, batch) in rows.chunks(VALIDATION_BATCH).enumerate() {
         let draws = (position * VALIDATION_BATCH) as u64;
         let (x, eta) = inputs(&noise, Purpose::Validation, 0, draws, dataset, batch, vae, &device);
-        sum.add(config.objective.loss(vae, x, eta, beta).terms(), batch.len());
+        sum.add(config.objective.loss(vae, x, eta, warmth).terms(), batch.len());
     }
     sum.averaged(rows.len())
 }
