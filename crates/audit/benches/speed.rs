@@ -39,6 +39,7 @@ fn trained(data: &Dataset) -> Vae {
         validation: 0.1,
         patience: 0,
         seed: 0,
+        lipschitz: None,
     };
     let vae = config.init(0, &Device::flex()).expect("a valid configuration");
     let go_on = &mut |_| ControlFlow::Continue(());

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use vaegis_data::{ImageChannels, ImageSize, Labels, OpenOptions, Selection};
 use vaegis_robustness::Radius;
 use vaegis_robustness::attack::Attack;
+use vaegis_robustness::attack::goal::Reference;
 
 use crate::domain::DomainOptions;
 use crate::model::{ModelOptions, Returns};
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Train a VAE
     Train(TrainOptions),
+    /// Say which Lipschitz constants and sigma guarantee a wanted margin, before any training
+    Design(DesignOptions),
     /// Assess the robustness of a VAE at many points
     Audit(Box<AuditOptions>),
     /// Attack a VAE at some points with perturbations of given sizes
@@ -152,6 +155,9 @@ pub(crate) enum ObjectiveName {
     Elbo,
     /// The ELBO with the KL term weighted by --beta
     BetaVae,
+    /// That, plus --margin-weight times the expected logarithm of |Sigma^(-1/2) J|_F, to which
+    /// margins are inversely proportional
+    Margin,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -160,6 +166,23 @@ pub(crate) enum ReferenceName {
     Mean,
     /// Reconstructions of the input, each by a draw of its own
     Sampled,
+}
+
+impl From<ReferenceName> for Reference {
+    fn from(name: ReferenceName) -> Self {
+        match name {
+            ReferenceName::Mean => Self::Mean,
+            ReferenceName::Sampled => Self::Sampled,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LayersName {
+    /// Bjorck's iteration to the nearest orthogonal matrix
+    Bjorck,
+    /// Almost-orthogonal layers: rows scaled by their products with each other
+    Aol,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -261,12 +284,16 @@ pub(crate) struct TrainOptions {
     /// What to minimise
     #[arg(long, value_enum, default_value = "beta-vae")]
     pub(crate) objective: ObjectiveName,
-    /// Weight of the KL term (beta-vae)
+    /// Weight of the KL term (beta-vae, margin)
     #[arg(long, allow_negative_numbers = true, default_value_t = 1.0)]
     pub(crate) beta: f64,
-    /// Epochs over which that weight rises from 0
-    #[arg(long, default_value_t = 0)]
-    pub(crate) warm_up: usize,
+    /// Epochs over which the weights of all terms but the distortion rise from 0 [default: 0, or 10
+    /// for margin]
+    #[arg(long)]
+    pub(crate) warm_up: Option<usize>,
+    /// Weight of the logarithm of |Sigma^(-1/2) J|_F (margin) [default: 4]
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) margin_weight: Option<f64>,
     /// Encoder and decoder
     #[arg(long, value_enum, default_value = "mlp")]
     pub(crate) architecture: ArchitectureName,
@@ -282,6 +309,29 @@ pub(crate) struct TrainOptions {
     /// Dimensions of the latent space
     #[arg(long, default_value_t = 10)]
     pub(crate) latent: usize,
+    /// Keep Lipschitz constants (in l2) by construction: A of the decoder's mean, B of the
+    /// encoder's mean, and C of its sigma if that is learned; activations are GroupSort
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "A,B[,C]",
+        allow_hyphen_values = true,
+        conflicts_with = "activation"
+    )]
+    pub(crate) lipschitz: Vec<f64>,
+    /// Posterior standard deviation of a Lipschitz VAE: one number if it is fixed, two bounds if
+    /// it is learned [default: 0.1, or 0.01,1 if it is learned]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "SIGMA",
+        allow_hyphen_values = true,
+        requires = "lipschitz"
+    )]
+    pub(crate) sigma: Vec<f64>,
+    /// What the layers of a Lipschitz VAE are made of
+    #[arg(long, value_enum, default_value = "bjorck", requires = "lipschitz")]
+    pub(crate) lipschitz_layers: LayersName,
     /// p(x|z)
     #[arg(long, value_enum, default_value = "bernoulli")]
     pub(crate) likelihood: LikelihoodName,
@@ -309,6 +359,31 @@ pub(crate) struct TrainOptions {
     /// Threads to use [default: all]
     #[arg(long, value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DesignOptions {
+    /// Radius in reconstruction space
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) r: f64,
+    /// Norm (l2) up to which no perturbation of any input may break r-robustness
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) margin: f64,
+    /// Dimensions of the latent space
+    #[arg(long, default_value_t = 10)]
+    pub(crate) latent: usize,
+    /// Lipschitz constants that are settled: A of the decoder, or A and B of the encoder's mean
+    #[arg(long, value_delimiter = ',', value_name = "A[,B]", allow_hyphen_values = true)]
+    pub(crate) lipschitz: Vec<f64>,
+    /// The fixed posterior standard deviation, if it is settled
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) sigma: Option<f64>,
+    /// What reconstructions are compared with
+    #[arg(long, value_enum, default_value = "mean")]
+    pub(crate) reference: ReferenceName,
+    /// Print as JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

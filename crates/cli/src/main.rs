@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Command::Demo(options) => commands::demo::run(options),
         Command::Train(options) => commands::train::run(options),
+        Command::Design(options) => commands::design::run(options),
         Command::Audit(options) => commands::audit::run(options),
         Command::Attack(options) => commands::attack::run(options),
         Command::Inspect(options) => commands::inspect::run(options),

@@ -184,6 +184,16 @@ fn training_options_out_of_range_are_named() {
         ("--architecture transformer", &["--architecture", "mlp, conv"]),
         ("--likelihood gaussian --likelihood-sigma 0", &["sigma"]),
         ("--threads 0", &["--threads"]),
+        ("--objective margin --margin-weight -1", &["margin weight", "found -1"]),
+        ("--margin-weight 1", &["--margin-weight is of --objective margin"]),
+        ("--lipschitz 2", &["--lipschitz takes A,B or A,B,C, found 1"]),
+        ("--lipschitz 0,nan", &["decoder must be positive, found 0", "mean must be positive"]),
+        ("--lipschitz 2,2 --sigma 0.1,1", &["--sigma", "A,B,C"]),
+        ("--lipschitz 2,2,1 --sigma 0.1", &["--sigma", "between two bounds"]),
+        ("--lipschitz 2,2,1 --sigma 1,0.1", &["above the lower, found 1 and 0.1"]),
+        ("--lipschitz 2,2 --hidden 15,16", &["must be even, found 15"]),
+        ("--lipschitz 2,2 --activation relu", &["--lipschitz", "--activation"]),
+        ("--sigma 0.1", &["--lipschitz"]),
         ("--epochs 0 --beta nan --batch-size 0", &["epochs", "beta", "batch size"]),
     ] {
         train_refused(&sandbox, options, parts);

@@ -30,6 +30,11 @@ fn help_of_train() {
 }
 
 #[test]
+fn help_of_design() {
+    insta::assert_snapshot!(help("design"));
+}
+
+#[test]
 fn help_of_audit() {
     insta::assert_snapshot!(help("audit"));
 }

@@ -152,6 +152,29 @@ fn every_activation_trains_on_images_from_a_file() {
 }
 
 #[test]
+fn lipschitz_vaes_say_which_constants_their_weights_have() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&format!("{TINY} --lipschitz 2,1.5 --sigma 0.3 --out fixed"));
+    let run = run.expect_code(0);
+    let constants = "Lipschitz constants, from the weights: decoder 2.0000 (at most 2), encoder \
+                     mean 1.5000 (at most 1.5), encoder sigma 0.0000 (at most 0)";
+    assert_eq!(run.stdout.lines().nth(1), Some(constants), "{run:?}");
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&sandbox.read("fixed/model.json")).expect("JSON");
+    assert_eq!(manifest["lipschitz"]["decoder"], 2.0);
+    // A model like any other: it can be audited, exported and read back.
+    sandbox.run("audit fixed --data mnist --points 1 --draws 200 --out audits").expect_code(0);
+    sandbox.run("export fixed --out onnx").expect_code(0);
+    let back = "inspect --encoder onnx/encoder.onnx --decoder onnx/decoder.onnx";
+    let run = sandbox.run(back).expect_code(0);
+    assert!(run.stdout.contains("VAE: samples [1, 28, 28], 3 latents, Bernoulli"), "{run:?}");
+
+    let learned = "--lipschitz 2,2,1 --sigma 0.1,0.5 --lipschitz-layers aol --architecture conv";
+    let run = sandbox.run(&format!("{TINY} {learned} --channels 4,6 --out learned"));
+    assert!(run.expect_code(0).stdout.contains("encoder sigma 0."));
+}
+
+#[test]
 fn a_training_that_diverges_leaves_no_model_and_says_what_may_help() {
     let sandbox = Sandbox::new();
     sandbox.run(&format!("{TINY} --learning-rate 1e30 --out model")).expect_refusal(&[

@@ -75,6 +75,18 @@ impl Network {
         Ok((self, value))
     }
 
+    /// This network with other parameters: `change` is given every operator with its position, and
+    /// returns it with parameters of the same shapes.
+    pub fn map_operators(mut self, mut change: impl FnMut(usize, Operator) -> Operator) -> Self {
+        let nodes = self.nodes.into_iter().enumerate();
+        let changed = |(position, node): (usize, Node)| Node {
+            operator: change(position, node.operator),
+            inputs: node.inputs,
+        };
+        self.nodes = nodes.map(changed).collect();
+        self
+    }
+
     /// This network followed by a parameterless operator on its first output, which
     /// becomes the only output.
     ///

@@ -24,6 +24,16 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// An operator has no Lipschitz constant, or none that is finite.
+    #[error("node {node} ({operator}) bounds no Lipschitz constant: {reason}")]
+    NotLipschitz {
+        /// Position of the node in the graph.
+        node: usize,
+        /// Name of the operator.
+        operator: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// A set of inputs or a specification for bounds does not fit, or bounds are not finite.
     #[error("bounds: {0}")]
     Bounds(String),

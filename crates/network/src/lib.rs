@@ -20,6 +20,7 @@ mod check;
 mod compose;
 mod error;
 mod graph;
+pub mod lipschitz;
 pub mod onnx;
 pub mod ops;
 mod store;

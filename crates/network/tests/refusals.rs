@@ -4,8 +4,9 @@ use burn::tensor::Device;
 use vaegis_network::NetworkBuilder;
 use vaegis_network::ops::{
     ActivationConfig, ConcatConfig, Conv2dConfig, ConvTranspose2dConfig, ElementwiseAffineConfig,
-    Function, GatherConfig, Indices, Initialiser, LinearConfig, MatMulConfig, MaxPool2dConfig,
-    MultiplyConfig, OperatorConfig, ReshapeConfig, SelectConfig, SoftmaxConfig, StandardiseConfig,
+    Function, GatherConfig, GroupSortConfig, Indices, Initialiser, LinearConfig, MatMulConfig,
+    MaxPool2dConfig, MultiplyConfig, OperatorConfig, ReshapeConfig, SelectConfig, SoftmaxConfig,
+    StandardiseConfig,
 };
 
 fn power(exponent: f64) -> OperatorConfig {
@@ -188,6 +189,14 @@ fn features_that_do_not_match() {
         (
             OperatorConfig::Softmax(SoftmaxConfig { block: 5 }),
             "blocks of 5 features do not divide [2, 3]",
+        ),
+        (
+            OperatorConfig::GroupSort(GroupSortConfig { inner: 2 }),
+            "blocks of 4 features do not divide [2, 3]",
+        ),
+        (
+            OperatorConfig::GroupSort(GroupSortConfig { inner: 0 }),
+            "a block must have at least one feature",
         ),
         (power(1e20), "an exponent must lie within 2^31, found 100000000000000000000"),
         (power(f64::NAN), "an exponent must lie within 2^31, found NaN"),

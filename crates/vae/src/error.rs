@@ -13,6 +13,9 @@ pub enum Error {
     /// A model cannot be written for other programs; every problem is listed.
     #[error("{}", .0.join("\n  "))]
     Export(Vec<String>),
+    /// A VAE without Lipschitz constants, or with others than it claims; every reason is listed.
+    #[error("no Lipschitz constants: {}", .0.join("; "))]
+    NotLipschitz(Vec<String>),
     /// An encoder or decoder graph is at fault.
     #[error(transparent)]
     Network(#[from] vaegis_network::Error),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use vaegis_network::ops::Initialiser;
 use vaegis_network::{Network, NetworkConfig, Weights, load_weights, save_weights};
 
-use crate::{Error, Likelihood};
+use crate::{Error, Likelihood, LipschitzConstants};
 
 /// A variational autoencoder: encoder, decoder and likelihood.
 #[derive(Module, Debug)]
@@ -15,6 +15,8 @@ pub struct Vae {
     decoder: Network,
     #[module(skip)]
     likelihood: Likelihood,
+    #[module(skip)]
+    claims: Option<LipschitzConstants>,
 }
 
 /// The Gaussian posterior `q(z|x) = N(mu, diag(sigma^2))` of a batch.
@@ -59,6 +61,9 @@ struct Manifest {
     likelihood: Likelihood,
     encoder: NetworkConfig,
     decoder: NetworkConfig,
+    /// What the model was trained to keep. Nothing relies on it: constants are computed anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lipschitz: Option<LipschitzConstants>,
 }
 
 impl Vae {
@@ -89,7 +94,7 @@ impl Vae {
             ));
         }
         if problems.is_empty() {
-            Ok(Self { encoder, decoder, likelihood })
+            Ok(Self { encoder, decoder, likelihood, claims: None })
         } else {
             Err(Error::Config(problems))
         }
@@ -159,6 +164,7 @@ impl Vae {
             likelihood: self.likelihood,
             encoder: self.encoder.config(),
             decoder: self.decoder.config(),
+            lipschitz: self.claims,
         };
         let (path, weights) = files(folder);
         let text = serde_json::to_string_pretty(&manifest).expect("manifests have string keys");
@@ -188,6 +194,7 @@ impl Vae {
         let encoder = manifest.encoder.init(&mut initialiser, device)?;
         let decoder = manifest.decoder.init(&mut initialiser, device)?;
         Self::new(encoder, decoder, manifest.likelihood)?
+            .with_claims(manifest.lipschitz)
             .with_weights(&load_weights(&weights)?, &weights)
     }
 
@@ -204,46 +211,69 @@ impl Vae {
         Ok(Self {
             encoder: weights.apply(self.encoder, "encoder.", origin)?,
             decoder: weights.apply(self.decoder, "decoder.", origin)?,
-            likelihood: self.likelihood,
+            ..self
         })
     }
 
-    /// `784-400-400-10, Bernoulli`: widths of the encoder's matrix products, and the
-    /// likelihood. Of encoders that are more than a chain of them, their size.
+    /// This VAE with other networks of the same graphs.
+    pub(crate) fn with_networks(&self, encoder: Network, decoder: Network) -> Self {
+        Self { encoder, decoder, ..self.clone() }
+    }
+
+    /// This VAE with the Lipschitz constants that its weights are said to keep.
+    pub(crate) fn with_claims(self, claims: Option<LipschitzConstants>) -> Self {
+        Self { claims, ..self }
+    }
+
+    /// The Lipschitz constants that the model was trained to keep, if it was: a claim, which
+    /// [`lipschitz`](Self::lipschitz) checks.
+    pub fn claimed_lipschitz(&self) -> Option<LipschitzConstants> {
+        self.claims
+    }
+
+    /// `784-400-400-10, Bernoulli`: widths of the encoder's matrix products on the way to mu, and
+    /// the likelihood. Of encoders that are more than a chain of them, their size.
     pub fn describe(&self) -> String {
-        use vaegis_network::ops::OperatorConfig as Op;
         let config = self.encoder.config();
-        let mut parts = vec![];
-        let mut is_chain = true;
-        for node in &config.nodes {
-            match &node.operator {
-                Op::Linear(linear) if parts.is_empty() => {
-                    parts.push(linear.inputs.to_string());
-                    parts.push(linear.outputs.to_string());
-                }
-                Op::Linear(linear) => parts.push(linear.outputs.to_string()),
-                Op::Conv2d(conv) => {
-                    parts.push(format!(
-                        "conv{}x{}:{}",
-                        conv.kernel[0], conv.kernel[1], conv.channels
-                    ));
-                }
-                Op::Activation(_) | Op::Reshape(_) => {}
-                _ => is_chain = false,
-            }
-        }
-        // Both heads are linear: the latent width stands there twice.
-        let heads = parts.pop();
-        if !is_chain || heads.as_ref() != parts.last() {
-            parts = vec![format!(
+        let parts = chain(&config).unwrap_or_else(|| {
+            vec![format!(
                 "{} to {} latents by {} operators",
                 self.encoder.input_features(),
                 self.latent(),
                 config.nodes.len()
-            )];
-        }
+            )]
+        });
         format!("{}, {}", parts.join("-"), self.likelihood.name())
     }
+}
+
+/// The layers on the way to mu, if they are all there is.
+fn chain(config: &NetworkConfig) -> Option<Vec<String>> {
+    use vaegis_network::ops::OperatorConfig as Op;
+    let mut parts = vec![];
+    let mut value = config.outputs[0];
+    while let Some(position) = value.checked_sub(1) {
+        let node = &config.nodes[position];
+        let before = match &node.operator {
+            Op::Linear(linear) => {
+                parts.push(linear.outputs.to_string());
+                Some(linear.inputs)
+            }
+            Op::Conv2d(conv) => {
+                let [height, width] = conv.kernel;
+                parts.push(format!("conv{height}x{width}:{}", conv.channels));
+                None
+            }
+            Op::Activation(_) | Op::Reshape(_) | Op::GroupSort(_) => None,
+            _ => return None,
+        };
+        value = node.from[0];
+        if let (0, Some(inputs)) = (value, before) {
+            parts.push(inputs.to_string());
+        }
+    }
+    parts.reverse();
+    Some(parts)
 }
 
 fn files(folder: &Path) -> (PathBuf, PathBuf) {

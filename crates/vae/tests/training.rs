@@ -28,6 +28,7 @@ fn config(epochs: usize) -> TrainConfig {
         validation: 0.1,
         patience: 0,
         seed: 9,
+        lipschitz: None,
     }
 }
 
@@ -99,6 +100,20 @@ fn larger_beta_buys_a_smaller_rate() {
         trained.history[2].validation.rate
     };
     assert!(rate(8.0) < 0.7 * rate(1.0));
+}
+
+#[test]
+fn margin_training_lowers_the_norm_that_margins_fall_with() {
+    let data = Dataset::mnist();
+    let log_norm = |weight| {
+        let objective = Objective::Margin { beta: 1.0, warm_up: 0, weight };
+        let config = TrainConfig { objective, ..config(3) };
+        let trained =
+            train(small(Likelihood::Bernoulli), &data, &config, None, &mut go_on).unwrap();
+        trained.history[2].validation.log_norm
+    };
+    let (without, with) = (log_norm(0.0), log_norm(2.0));
+    assert!(with < without - 0.3, "{with} {without}");
 }
 
 #[test]

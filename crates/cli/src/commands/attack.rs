@@ -17,7 +17,7 @@ use vaegis_robustness::trial::TrialSettings;
 
 use super::audit::{aim, execution};
 use super::{use_threads, writable};
-use crate::arguments::{AttackOptions, ReferenceName};
+use crate::arguments::AttackOptions;
 use crate::output::number;
 use crate::{interrupt, output, progress};
 
@@ -38,10 +38,7 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
         [] => vec![Attack::default()],
         attacks => attacks.to_vec(),
     };
-    let reference = match options.reference {
-        ReferenceName::Mean => Reference::Mean,
-        ReferenceName::Sampled => Reference::Sampled,
-    };
+    let reference = Reference::from(options.reference);
     let asked =
         |attack: Attack| Attack { reference, penalty: options.penalty, ..attack.thorough() };
     let mut sizes = options.size.clone();

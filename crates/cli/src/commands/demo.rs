@@ -97,6 +97,7 @@ fn model(folder: &Path, beta: f64, dataset: &Dataset) -> anyhow::Result<Option<V
         validation: 0.1,
         patience: 0,
         seed: 0,
+        lipschitz: None,
     };
     let trained = train_into(folder, &vae, &config, dataset, &format!("training beta {beta}"))?;
     Ok(trained.map(|trained| trained.vae))

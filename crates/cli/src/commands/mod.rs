@@ -2,6 +2,7 @@ pub(crate) mod attack;
 pub(crate) mod audit;
 pub(crate) mod demo;
 pub(crate) mod describe;
+pub(crate) mod design;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod report;

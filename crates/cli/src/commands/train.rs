@@ -9,13 +9,13 @@ use burn::tensor::Device;
 use vaegis_data::Dataset;
 use vaegis_network::ops::Function;
 use vaegis_vae::{
-    Architecture, Checkpoint, Likelihood, Objective, Progress, TrainConfig, Trained, VaeConfig,
-    check, train,
+    Architecture, Checkpoint, Likelihood, LipschitzConfig, LipschitzLayers, Objective,
+    PosteriorSigma, Progress, TrainConfig, Trained, VaeConfig, check, train,
 };
 
 use super::{use_threads, writable};
 use crate::arguments::{
-    ActivationName, ArchitectureName, LikelihoodName, ObjectiveName, TrainOptions,
+    ActivationName, ArchitectureName, LayersName, LikelihoodName, ObjectiveName, TrainOptions,
 };
 use crate::{interrupt, output, progress};
 
@@ -44,7 +44,22 @@ pub(crate) fn run(options: &TrainOptions) -> anyhow::Result<ExitCode> {
         trained.best_epoch,
         trained.history.len(),
     ))?;
+    if config.lipschitz.is_some() {
+        output::print(&constants(&trained)?)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The Lipschitz constants of a trained model, and what it was trained to keep.
+fn constants(trained: &Trained) -> anyhow::Result<String> {
+    let found: [f64; 3] = trained.vae.lipschitz()?.into();
+    let names = ["decoder", "encoder mean", "encoder sigma"];
+    let claimed = trained.vae.claimed_lipschitz().map(<[f64; 3]>::from).unwrap_or(found);
+    let each = names.iter().zip(found).zip(claimed);
+    let parts: Vec<String> = each
+        .map(|((name, found), claimed)| format!("{name} {found:.4} (at most {claimed})"))
+        .collect();
+    Ok(format!("Lipschitz constants, from the weights: {}", parts.join(", ")))
 }
 
 /// Trains a model into `out`, with a bar and a line per epoch; `None` if interrupted.
@@ -59,7 +74,10 @@ pub(crate) fn train_into(
     if !problems.is_empty() {
         return Err(vaegis_vae::Error::Config(problems).into());
     }
-    let model = vae.init(config.seed, &Device::flex())?;
+    let model = match &config.lipschitz {
+        Some(lipschitz) => lipschitz.init(vae, config.seed, &Device::flex())?,
+        None => vae.init(config.seed, &Device::flex())?,
+    };
     check(&model, dataset, config)?;
     writable(out)?;
     let stop = interrupt::flag();
@@ -150,7 +168,17 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> anyhow::Result<(VaeCon
     };
     let beta = match options.objective {
         ObjectiveName::Elbo => 1.0,
-        ObjectiveName::BetaVae => options.beta,
+        ObjectiveName::BetaVae | ObjectiveName::Margin => options.beta,
+    };
+    // Without one, latents are given up before the decoder has learnt to use them.
+    let default = if options.objective == ObjectiveName::Margin { 10 } else { 0 };
+    let warm_up = options.warm_up.unwrap_or(default);
+    let objective = match (options.objective, options.margin_weight) {
+        (ObjectiveName::Margin, weight) => {
+            Objective::Margin { beta, warm_up, weight: weight.unwrap_or(4.0) }
+        }
+        (_, None) => Objective::BetaVae { beta, warm_up },
+        (_, Some(_)) => bail!("--margin-weight is of --objective margin"),
     };
     let vae = VaeConfig {
         input_shape: match options.architecture {
@@ -162,15 +190,46 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> anyhow::Result<(VaeCon
         likelihood,
     };
     let config = TrainConfig {
-        objective: Objective::BetaVae { beta, warm_up: options.warm_up },
+        objective,
         epochs: options.epochs,
         batch_size: options.batch_size,
         learning_rate: options.learning_rate,
         validation: options.validation,
         patience: options.patience,
         seed: options.seed,
+        lipschitz: lipschitz(options)?,
     };
     Ok((vae, config))
+}
+
+/// What `--lipschitz` and `--sigma` say.
+fn lipschitz(options: &TrainOptions) -> anyhow::Result<Option<LipschitzConfig>> {
+    let sigma = match (options.lipschitz.len(), options.sigma.as_slice()) {
+        (0, _) => return Ok(None),
+        (2, []) => PosteriorSigma::Fixed { sigma: 0.1 },
+        (2, &[sigma]) => PosteriorSigma::Fixed { sigma },
+        (3, bounds @ ([] | [_, _])) => {
+            let (low, high) = if let &[low, high] = bounds { (low, high) } else { (0.01, 1.0) };
+            PosteriorSigma::Bounded { constant: options.lipschitz[2], low, high }
+        }
+        (2, many) => bail!(
+            "--sigma {many:?}: bounds are of a learned sigma, whose Lipschitz constant is the third of \
+             --lipschitz A,B,C"
+        ),
+        (3, other) => {
+            bail!("--sigma {other:?}: with --lipschitz A,B,C sigma is learned, between two bounds")
+        }
+        (count, _) => bail!("--lipschitz takes A,B or A,B,C, found {count} numbers"),
+    };
+    Ok(Some(LipschitzConfig {
+        decoder: options.lipschitz[0],
+        encoder_mean: options.lipschitz[1],
+        sigma,
+        layers: match options.lipschitz_layers {
+            LayersName::Bjorck => LipschitzLayers::Bjorck,
+            LayersName::Aol => LipschitzLayers::Aol,
+        },
+    }))
 }
 
 /// Samples as convolutions take them, `[channels, height, width]`, without moving a value.

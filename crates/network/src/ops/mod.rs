@@ -22,6 +22,7 @@ mod elementwise;
 mod elementwise_affine;
 mod function;
 mod gather;
+mod group_sort;
 mod host;
 mod indices;
 mod initialise;
@@ -46,6 +47,7 @@ pub(crate) use curve::{Curve, Piece};
 pub use elementwise_affine::{ElementwiseAffine, ElementwiseAffineConfig};
 pub use function::Function;
 pub use gather::{Gather, GatherConfig};
+pub use group_sort::{GroupSort, GroupSortConfig};
 pub use indices::Indices;
 pub use initialise::Initialiser;
 pub use linear::{Linear, LinearConfig};
@@ -259,6 +261,8 @@ registry! {
     "softmax" => Softmax(SoftmaxConfig),
     /// Largest element under a sliding window.
     "max_pool2d" => MaxPool2d(MaxPool2dConfig),
+    /// Pairs of features, the larger first.
+    "group_sort" => GroupSort(GroupSortConfig),
     /// Matrix product of two values.
     "matmul" => MatMul(MatMulConfig),
 }

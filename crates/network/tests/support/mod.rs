@@ -8,9 +8,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use vaegis_network::ops::{
     ActivationConfig, AddConfig, ConcatConfig, Conv2dConfig, ConvTranspose2dConfig,
-    ElementwiseAffineConfig, Function, GatherConfig, Initialiser, LinearConfig, MatMulConfig,
-    MaxPool2dConfig, MultiplyConfig, OperatorConfig, ReshapeConfig, SelectConfig, SoftmaxConfig,
-    StandardiseConfig,
+    ElementwiseAffineConfig, Function, GatherConfig, GroupSortConfig, Initialiser, LinearConfig,
+    MatMulConfig, MaxPool2dConfig, MultiplyConfig, OperatorConfig, ReshapeConfig, SelectConfig,
+    SoftmaxConfig, StandardiseConfig,
 };
 use vaegis_network::{Network, NetworkBuilder, NodeConfig, Value, Weights};
 
@@ -50,6 +50,9 @@ pub(crate) fn other_than_activation() -> impl Strategy<Value = Network> {
             (vec![outer, blocks * block], OperatorConfig::Softmax(SoftmaxConfig { block }))
         }),
         2 => max_pool(),
+        2 => (1usize..4, 1usize..5).prop_map(|(blocks, inner)| {
+            (vec![blocks, 2, inner], OperatorConfig::GroupSort(GroupSortConfig { inner }))
+        }),
         2 => (1usize..3, 1usize..4, 1usize..4, 1usize..4).prop_map(|(batch, rows, inner, columns)| {
             let shape = vec![batch * rows, columns];
             let config = MatMulConfig { batch, rows, inner, columns, shape };
@@ -73,6 +76,7 @@ pub(crate) fn affine_operator() -> impl Strategy<Value = Network> {
                     | Of::Standardise(_)
                     | Of::Softmax(_)
                     | Of::MaxPool2d(_)
+                    | Of::GroupSort(_)
                     | Of::MatMul(_)
             );
             !nonlinear

@@ -1,8 +1,8 @@
 //! Every operator by its definition, one feature after another in f64.
 
 use vaegis_network::ops::{
-    Conv2dConfig, ConvTranspose2dConfig, ElementwiseAffineConfig, GatherConfig, LinearConfig,
-    MatMulConfig, MaxPool2dConfig, OperatorConfig, SoftmaxConfig, StandardiseConfig,
+    Conv2dConfig, ConvTranspose2dConfig, ElementwiseAffineConfig, GatherConfig, GroupSortConfig,
+    LinearConfig, MatMulConfig, MaxPool2dConfig, OperatorConfig, SoftmaxConfig, StandardiseConfig,
 };
 use vaegis_network::{Network, Weights};
 
@@ -67,6 +67,14 @@ fn apply(
             x.chunks(*block).flat_map(softmax).collect()
         }
         OperatorConfig::MaxPool2d(config) => max_pool(config, x),
+        OperatorConfig::GroupSort(GroupSortConfig { inner }) => {
+            let sorted = |block: &[f64]| {
+                let pairs = || (0..*inner).map(|k| (block[k], block[k + inner]));
+                let larger = pairs().map(|(a, b)| a.max(b));
+                larger.chain(pairs().map(|(a, b)| a.min(b))).collect::<Vec<_>>()
+            };
+            x.chunks(2 * inner).flat_map(sorted).collect()
+        }
         OperatorConfig::MatMul(config) => matrix_product(config, x, inputs[1]),
     }
 }

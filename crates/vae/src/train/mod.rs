@@ -18,7 +18,8 @@ use vaegis_data::{Dataset, shuffled, split_validation};
 
 pub use checkpoint::Checkpoint;
 
-use crate::{Error, Losses, Noise, Objective, Purpose, Vae};
+use crate::lipschitz::Parameterisation;
+use crate::{Error, LipschitzConfig, Losses, Noise, Objective, Purpose, Vae};
 
 /// Rows per batch of a validation pass.
 const VALIDATION_BATCH: usize = 512;
@@ -41,12 +42,16 @@ pub struct TrainConfig {
     pub patience: usize,
     /// Seed of initial weights, orders and noise.
     pub seed: u64,
+    /// What the VAE is to keep by construction; for one that [`LipschitzConfig::init`] made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lipschitz: Option<LipschitzConfig>,
 }
 
 impl TrainConfig {
     /// What cannot work, in words.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = self.objective.problems();
+        problems.extend(self.lipschitz.iter().flat_map(LipschitzConfig::problems));
         let mut require = |holds: bool, problem: String| {
             if !holds {
                 problems.push(problem);
@@ -124,7 +129,8 @@ pub fn train(
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Trained, Error> {
     let (training, validation) = check(&vae, dataset, config)?;
-    let vae = numbered(vae);
+    let parameterisation = Parameterisation::new(&vae, config.lipschitz.as_ref())?;
+    let vae = numbered(parameterisation.start(vae));
     let mut state = match folder {
         Some(folder) => Checkpoint::resume(folder, &vae, config, dataset)?,
         None => None,
@@ -139,15 +145,23 @@ pub fn train(
     let mut interrupted = false;
     while !interrupted && state.history.len() < config.epochs && !state.is_stale(config) {
         let epoch = state.history.len() + 1;
-        let outcome =
-            run_epoch(model, &mut optimiser, dataset, &training, config, epoch, progress)?;
+        let outcome = run_epoch(
+            model,
+            &parameterisation,
+            &mut optimiser,
+            dataset,
+            &training,
+            config,
+            epoch,
+            progress,
+        )?;
         let Some((trained, losses)) = outcome else {
             interrupted = true;
             break;
         };
         model = trained;
         state.vae = model.valid();
-        let validated = validate(&state.vae, dataset, &validation, config);
+        let validated = validate(&parameterisation.apply(&state.vae), dataset, &validation, config);
         if !validated.total.is_finite() {
             return Err(Error::Diverged { epoch, loss: validated.total });
         }
@@ -159,7 +173,7 @@ pub fn train(
         interrupted = progress(Progress::Epoch(report)).is_break();
     }
     Ok(Trained {
-        vae: state.best,
+        vae: parameterisation.finish(&state.best),
         history: state.history,
         best_epoch: state.best_epoch,
         interrupted,
@@ -196,8 +210,10 @@ pub fn check(
 }
 
 /// One pass over the training rows; `None` if `progress` asked to stop.
+#[allow(clippy::too_many_arguments)]
 fn run_epoch(
     mut model: Vae,
+    parameterisation: &Parameterisation,
     optimiser: &mut ModuleOptimizer,
     dataset: &Dataset,
     rows: &[usize],
@@ -214,15 +230,15 @@ fn run_epoch(
         let draws = (step * config.batch_size) as u64;
         let (x, eta) =
             inputs(&noise, Purpose::Training, epoch as u64, draws, dataset, batch, &model, &device);
-        let beta = config.objective.beta_at((epoch - 1) as f64 + step as f64 / steps as f64);
-        let loss = config.objective.loss(&model, x, eta, beta);
+        let warmth = config.objective.warmth_at((epoch - 1) as f64 + step as f64 / steps as f64);
+        let loss = config.objective.loss(&parameterisation.apply(&model), x, eta, warmth);
         let losses = loss.terms();
         if !losses.total.is_finite() {
             return Err(Error::Diverged { epoch, loss: losses.total });
         }
         sum.add(losses, batch.len());
         let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
-        model = optimiser.step(config.learning_rate, model, gradients);
+        model = parameterisation.retract(optimiser.step(config.learning_rate, model, gradients));
         let report = Progress::Step { epoch, step: step + 1, steps, losses };
         if progress(report).is_break() {
             return Ok(None);
@@ -236,12 +252,12 @@ fn run_epoch(
 fn validate(vae: &Vae, dataset: &Dataset, rows: &[usize], config: &TrainConfig) -> Losses {
     let device = vae.encoder().device();
     let noise = Noise::new(config.seed);
-    let beta = config.objective.beta_at(f64::INFINITY);
+    let warmth = config.objective.warmth_at(f64::INFINITY);
     let mut sum = Losses::default();
     for (position, batch) in rows.chunks(VALIDATION_BATCH).enumerate() {
         let draws = (position * VALIDATION_BATCH) as u64;
         let (x, eta) = inputs(&noise, Purpose::Validation, 0, draws, dataset, batch, vae, &device);
-        sum.add(config.objective.loss(vae, x, eta, beta).terms(), batch.len());
+        sum.add(config.objective.loss(vae, x, eta, warmth).terms(), batch.len());
     }
     sum.averaged(rows.len())
 }

@@ -7,8 +7,8 @@ use super::functions;
 use super::graph::{Graph, Held, integer, integers, real};
 use crate::Value;
 use crate::ops::{
-    Conv2dConfig, ConvTranspose2dConfig, ElementwiseAffineConfig, Indices, LinearConfig,
-    MatMulConfig, MaxPool2dConfig, OperatorConfig, SoftmaxConfig, StandardiseConfig,
+    Conv2dConfig, ConvTranspose2dConfig, ElementwiseAffineConfig, GroupSortConfig, Indices,
+    LinearConfig, MatMulConfig, MaxPool2dConfig, OperatorConfig, SoftmaxConfig, StandardiseConfig,
 };
 
 /// Writes an operator that reads `inputs`, the first of the sample shape `from`, and whose output
@@ -42,6 +42,7 @@ pub(super) fn write(
         OperatorConfig::Standardise(config) => standardise(graph, config, inputs[0]),
         OperatorConfig::Softmax(config) => softmax(graph, config, inputs[0]),
         OperatorConfig::MaxPool2d(config) => max_pool(graph, config, inputs[0], shape),
+        OperatorConfig::GroupSort(config) => group_sort(graph, config, inputs[0]),
         OperatorConfig::MatMul(config) => matmul(graph, config, inputs),
     };
     graph.finish(name, held);
@@ -299,6 +300,15 @@ fn max_pool(
         integers("dilations", config.dilation),
     ];
     (graph.node("MaxPool", &[&x], attributes), shape.to_vec())
+}
+
+fn group_sort(graph: &mut Graph<'_>, config: &GroupSortConfig, input: Value) -> Written {
+    let shape = vec![graph.features(input) / (2 * config.inner), 2, config.inner];
+    let x = graph.shaped(input, &shape);
+    let axis = graph.integers("axes", vec![2]);
+    let ends = ["ReduceMax", "ReduceMin"].map(|kind| graph.node(kind, &[&x, &axis], vec![]));
+    let ends = ends.each_ref().map(String::as_str);
+    (graph.node("Concat", &ends, vec![integer("axis", 2)]), shape)
 }
 
 fn matmul(graph: &mut Graph<'_>, config: &MatMulConfig, inputs: &[Value]) -> Written {
