@@ -105,7 +105,7 @@ fn benches(criterion: &mut Criterion) {
             alpha: 0.001,
             domain: domain.clone(),
             attacks,
-            certify: true,
+            certify: Some(0.001),
             aim: None,
         };
         group.bench_function(name, |bencher| {

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Design(DesignOptions),
     /// Assess the robustness of a VAE at many points
     Audit(Box<AuditOptions>),
+    /// Prove how far some inputs can be pushed, without attacks
+    Certify(Box<CertifyOptions>),
     /// Attack a VAE at some points with perturbations of given sizes
     Attack(Box<AttackOptions>),
     /// Show how a model is understood: operators, shapes, parameters, conventions
@@ -386,13 +388,9 @@ pub(crate) struct DesignOptions {
     pub(crate) json: bool,
 }
 
+/// What is judged, and how surely.
 #[derive(Debug, Args)]
-pub(crate) struct AuditOptions {
-    #[command(flatten)]
-    pub(crate) data: DataOptions,
-    /// Folder for the results; an interrupted audit there is resumed
-    #[arg(long)]
-    pub(crate) out: PathBuf,
+pub(crate) struct JudgeOptions {
     /// Points: a count of test rows, a range such as 8000..8050, a list, or train, test, all
     /// [default: 100, or the test rows if they are fewer]
     #[arg(long)]
@@ -407,6 +405,10 @@ pub(crate) struct AuditOptions {
     /// Error probability of limits and verdicts
     #[arg(long, allow_negative_numbers = true, default_value_t = 0.001)]
     pub(crate) alpha: f64,
+    /// Share the error probability out among all certificates, so that all hold together with
+    /// confidence 1 - alpha
+    #[arg(long)]
+    pub(crate) simultaneous: bool,
     #[command(flatten)]
     pub(crate) domain: DomainOptions,
     /// Seed of all noise
@@ -415,6 +417,36 @@ pub(crate) struct AuditOptions {
     /// Name of the model in the results [default: the name of its folder]
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertifyOptions {
+    #[command(flatten)]
+    pub(crate) data: DataOptions,
+    /// Folder for the results, as an audit stores them [default: they are printed only]
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) judge: JudgeOptions,
+    /// Print one JSON object per point and radius instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    // Last: its heading holds for all that follows.
+    #[command(flatten)]
+    pub(crate) model: ModelOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditOptions {
+    #[command(flatten)]
+    pub(crate) data: DataOptions,
+    /// Folder for the results; an interrupted audit there is resumed
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) judge: JudgeOptions,
     #[command(flatten)]
     pub(crate) goals: GoalOptions,
     /// Judge the perturbations of another model's audit of the same points: as they are, and by
@@ -425,7 +457,7 @@ pub(crate) struct AuditOptions {
     #[arg(long, conflicts_with = "attack")]
     pub(crate) no_attack: bool,
     /// No certified margins
-    #[arg(long)]
+    #[arg(long, conflicts_with = "simultaneous")]
     pub(crate) no_certify: bool,
     /// Assess points again that failed in an earlier run
     #[arg(long)]

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Train(options) => commands::train::run(options),
         Command::Design(options) => commands::design::run(options),
         Command::Audit(options) => commands::audit::run(options),
+        Command::Certify(options) => commands::certify::run(options),
         Command::Attack(options) => commands::attack::run(options),
         Command::Inspect(options) => commands::inspect::run(options),
         Command::Export(options) => commands::export::run(options),

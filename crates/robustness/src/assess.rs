@@ -28,9 +28,9 @@ pub struct Settings {
     pub domain: Domain,
     /// Attacks: the best of them counts at each radius.
     pub attacks: Vec<Attack>,
-    /// Whether margins are certified.
-    #[serde(default)]
-    pub certify: bool,
+    /// Error probability of each certificate, if margins are certified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certify: Option<f64>,
     /// What targeted attacks aim at.
     pub aim: Option<Aim>,
 }
@@ -168,7 +168,7 @@ pub fn assess(
     let jacobians = Jacobians::at(target, &encoding, directions, settings.draws)?;
     let radii = probability::radii(target, &encoding, &settings.radii, settings.draws)?;
     let draws = 0..settings.draws;
-    let certify = settings.certify && model.latent() <= certificate::LATENTS;
+    let certify = settings.certify.is_some() && model.latent() <= certificate::LATENTS;
     let (estimates, moments) = if certify {
         let moments = probability::beyond(target, Purpose::Estimation, &encoding, &radii, draws)?;
         (moments.iter().map(|beyond| beyond.events().complement()).collect(), moments)
@@ -237,16 +237,16 @@ fn certificates(
     moments: &[IndicatorMoments],
     guesses: &[f64],
 ) -> Vec<Certified> {
-    if !settings.certify {
+    let Some(alpha) = settings.certify else {
         return vec![Certified::NotAsked; radii.len()];
-    }
+    };
     if moments.is_empty() {
         let most = certificate::LATENTS;
         let reason = format!("models of more than {most} latents cannot be certified");
         return vec![Certified::Unavailable(reason); radii.len()];
     }
-    let Settings { domain, alpha, .. } = settings;
-    match certificate::at_point(target, encoding, domain, (radii, moments), *alpha, guesses) {
+    let domain = &settings.domain;
+    match certificate::at_point(target, encoding, domain, (radii, moments), alpha, guesses) {
         Ok(certificates) => certificates.into_iter().map(Certified::Within).collect(),
         Err(error) => vec![Certified::Unavailable(error.to_string()); radii.len()],
     }

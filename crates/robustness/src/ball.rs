@@ -79,6 +79,12 @@ impl<'a> Ball<'a> {
         self.norm.largest_l2(self.dimensions())
     }
 
+    /// The largest l2 length of a change d whose perturbation has norm 1.
+    pub fn largest_change(&self) -> f64 {
+        let widest = self.units.map_or(1.0, |units| units.iter().copied().fold(0.0, f32::max));
+        self.largest_l2() * f64::from(widest)
+    }
+
     /// Length of a perturbation.
     pub fn length(&self, u: &[f32]) -> f64 {
         self.norm.of(u.iter().map(|&value| f64::from(value)))

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use vaegis_network::Network;
 use vaegis_network::bounds::Bounder;
-use vaegis_vae::{Likelihood, Noise, Posterior, Purpose, Vae};
+use vaegis_vae::{Likelihood, LipschitzConstants, Noise, Posterior, Purpose, Vae};
 
 use crate::{Error, jacobian, surrogate};
 
@@ -22,6 +22,8 @@ pub struct Model {
     rows: usize,
     /// The encoder prepared for bounds, when it is first needed.
     bounder: Arc<OnceLock<Bounder>>,
+    /// Lipschitz constants, if it has any, when they are first needed.
+    lipschitz: Arc<OnceLock<Option<LipschitzConstants>>>,
 }
 
 /// The posterior of one input on the host.
@@ -49,8 +51,8 @@ impl Model {
     /// round differently, and an attack can turn a rounding error into another optimum.
     pub fn new(vae: &Vae) -> Self {
         let generator = vae.generator();
-        let bounder = Arc::default();
-        let mut model = Self { vae: vae.clone(), generator, rows: 1, bounder };
+        let (bounder, lipschitz) = (Arc::default(), Arc::default());
+        let mut model = Self { vae: vae.clone(), generator, rows: 1, bounder, lipschitz };
         model.rows = (BATCH_BYTES / model.batch_bytes()).clamp(1, PREFERRED_ROWS);
         model
     }
@@ -76,6 +78,11 @@ impl Model {
     /// The encoder prepared for bounds.
     pub(crate) fn encoder_bounder(&self) -> &Bounder {
         self.bounder.get_or_init(|| self.vae.encoder().bounder())
+    }
+
+    /// Lipschitz constants of decoder, mean and sigma, if all are finite.
+    pub(crate) fn lipschitz(&self) -> Option<LipschitzConstants> {
+        *self.lipschitz.get_or_init(|| self.vae.lipschitz().ok())
     }
 
     /// The deterministic decoder `g`.

@@ -74,7 +74,7 @@ impl Case {
             alpha: self.alpha,
             domain: self.domain.clone(),
             attacks: self.attacks.clone(),
-            certify: true,
+            certify: Some(self.alpha),
             aim: self.aim(),
         }
     }

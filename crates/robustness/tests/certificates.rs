@@ -128,7 +128,7 @@ impl Case {
             alpha: ALPHA,
             domain: self.domain.clone(),
             attacks: vec![],
-            certify: true,
+            certify: Some(ALPHA),
             aim: None,
         }
     }

@@ -54,7 +54,7 @@ fn every_quantity_lies_within_its_error() {
             effort: Effort { steps: 3, ..Effort::default() },
             ..Attack::default()
         }],
-        certify: false,
+        certify: None,
         aim: None,
     };
     let x = vec![0.1; FEATURES];

@@ -21,7 +21,7 @@ fn settings(radii: &[f64], attack: bool) -> Settings {
         alpha: 0.001,
         domain: Domain::l2(InputBox::None),
         attacks: attack.then(Attack::default).into_iter().collect(),
-        certify: false,
+        certify: None,
         aim: None,
     }
 }
@@ -255,7 +255,7 @@ fn certificates_are_below_the_margin_and_shifts_exact() {
         let linear = Linear::new(salt);
         let model = Model::new(&linear.vae());
         let x = vec![0.3; FEATURES];
-        let settings = Settings { certify: true, ..settings(&RADII, false) };
+        let settings = Settings { certify: Some(0.001), ..settings(&RADII, false) };
         let found = assess(&model, &Noise::new(1), Point::new(5, &x), &settings).unwrap();
         for (found, r) in found.radii.iter().zip(RADII) {
             let Certified::Within(certificate) = &found.certified else {

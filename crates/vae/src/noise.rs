@@ -36,6 +36,8 @@ pub enum Purpose {
     Transfer,
     /// About other posteriors than that of x, for certificates.
     Certification,
+    /// Driving the posteriors of x and x' alike.
+    Coupling,
 }
 
 /// The source of all noise of a run.

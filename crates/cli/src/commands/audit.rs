@@ -7,11 +7,13 @@ use vaegis_audit::store::AuditFolder;
 use vaegis_audit::{AuditConfig, Execution, Subject, Transfer, audit, fingerprint, finish};
 use vaegis_data::{Dataset, Selection};
 use vaegis_robustness::attack::Attack;
+use vaegis_robustness::certificate::draws::simultaneous;
 use vaegis_robustness::{Aim, Settings};
 use vaegis_vae::Vae;
 
 use super::{report, use_threads};
-use crate::arguments::{AuditOptions, Machine};
+use crate::arguments::{AuditOptions, JudgeOptions, Machine};
+use crate::model::ModelOptions;
 use crate::{interrupt, output, progress};
 
 /// Points that are audited unless others are asked for.
@@ -21,32 +23,15 @@ const DEFAULT_POINTS: usize = 100;
 pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
     use_threads(options.machine.threads())?;
     let (dataset, vae) = super::open_both(&options.data, &options.model)?;
+    let judge = &options.judge;
+    let points = points(judge, &dataset)?;
     let settings = Settings {
-        radii: options.r.clone(),
-        draws: options.draws,
-        alpha: options.alpha,
-        domain: options.domain.domain(&dataset)?,
         attacks: attacks(options),
-        certify: !options.no_certify,
+        certify: (!options.no_certify).then(|| certificate_alpha(judge, points.len())),
         aim: options.goals.target.map(|row| aim(&dataset, row)).transpose()?,
+        ..settings(judge, &dataset)?
     };
-    let name = options.name.clone().unwrap_or_else(|| options.model.name());
-    let selection = match &options.points {
-        Some(selection) => selection.clone(),
-        None => Selection::Count(DEFAULT_POINTS.min(dataset.test().len())),
-    };
-    let points = selection.resolve(&dataset)?;
-    let config = AuditConfig {
-        model: name,
-        description: describe(options.model.model.as_deref(), &vae),
-        model_hash: fingerprint(&vae),
-        dataset: dataset.name().to_string(),
-        data_hash: dataset.fingerprint(),
-        points: selection.to_string(),
-        seed: options.seed,
-        transfer: None,
-        settings,
-    };
+    let config = configuration(judge, &options.model, (&vae, &dataset), settings);
     let source = options.transfer_from.as_ref().map(AuditFolder::open).transpose()?;
     let transfer = source.as_ref().map(|source| Transfer::of(source, &config)).transpose()?;
     let config = AuditConfig { transfer, ..config };
@@ -69,6 +54,55 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
     }
     output::note(&format!("report: {}", page.display()));
     Ok(if summary.failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The rows that were asked for.
+pub(super) fn points(judge: &JudgeOptions, dataset: &Dataset) -> anyhow::Result<Vec<usize>> {
+    Ok(selection(judge, dataset).resolve(dataset)?)
+}
+
+fn selection(judge: &JudgeOptions, dataset: &Dataset) -> Selection {
+    let default = || Selection::Count(DEFAULT_POINTS.min(dataset.test().len()));
+    judge.points.clone().unwrap_or_else(default)
+}
+
+/// How to judge, with neither attacks nor certificates.
+pub(super) fn settings(judge: &JudgeOptions, dataset: &Dataset) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        radii: judge.r.clone(),
+        draws: judge.draws,
+        alpha: judge.alpha,
+        domain: judge.domain.domain(dataset)?,
+        attacks: vec![],
+        certify: None,
+        aim: None,
+    })
+}
+
+/// The error that each certificate may have.
+pub(super) fn certificate_alpha(judge: &JudgeOptions, points: usize) -> f64 {
+    let certificates = if judge.simultaneous { points * judge.r.len() } else { 1 };
+    simultaneous(judge.alpha, certificates)
+}
+
+/// Everything that decides the results.
+pub(super) fn configuration(
+    judge: &JudgeOptions,
+    model: &ModelOptions,
+    (vae, dataset): (&Vae, &Dataset),
+    settings: Settings,
+) -> AuditConfig {
+    AuditConfig {
+        model: judge.name.clone().unwrap_or_else(|| model.name()),
+        description: describe(model.model.as_deref(), vae),
+        model_hash: fingerprint(vae),
+        dataset: dataset.name().to_string(),
+        data_hash: dataset.fingerprint(),
+        points: selection(judge, dataset).to_string(),
+        seed: judge.seed,
+        transfer: None,
+        settings,
+    }
 }
 
 /// The attacks that were asked for: none of its own for a transfer, unless they are named.

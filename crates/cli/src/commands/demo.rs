@@ -52,7 +52,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
                 alpha: 0.001,
                 domain: Domain::l2(natural_box(&dataset)),
                 attacks: vec![Attack::default()],
-                certify: true,
+                certify: Some(0.001),
                 aim: None,
             },
         };

@@ -1,5 +1,6 @@
 pub(crate) mod attack;
 pub(crate) mod audit;
+pub(crate) mod certify;
 pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod design;

@@ -74,6 +74,11 @@ impl Network {
             }
             value = node.inputs[0];
         }
+        // What does not depend on the input, whatever it is made of.
+        let constant = self.constants(value, &|node| norm(&self.nodes[node].operator));
+        if constant.is_ok_and(|constant| constant == 0.0) {
+            return Ok(0.0);
+        }
         let node = value.saturating_sub(1);
         let operator = if value == 0 { "input" } else { self.nodes[node].operator.name() };
         let reason = "exp of what it returns is unbounded".to_string();
@@ -268,10 +273,10 @@ impl Function {
             Self::Clip { low: Some(low), high: Some(high) } if low >= high => Some(0.0),
             Self::Clip { .. } => Some(1.0),
             // 2 / sqrt(pi).
-            Self::Erf => Some(1.128_379_167_095_513),
+            Self::Erf => Some(std::f64::consts::FRAC_2_SQRT_PI.next_up()),
             // The largest variance of a continuous Bernoulli is that of the uniform distribution.
             Self::ContinuousBernoulliMean => Some(0.083_333_333_333_333_4),
-            Self::Power { exponent } if exponent == 1.0 => Some(1.0),
+            Self::Power { exponent: 1.0 } => Some(1.0),
             Self::Exp
             | Self::Log
             | Self::Sqrt

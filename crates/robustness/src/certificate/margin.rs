@@ -104,6 +104,11 @@ impl Certificate {
         Self { r, margin, alpha, method, p_lower_limit, shift: Some(shift) }
     }
 
+    /// The same margin where perturbations are measured in units of this length.
+    pub(super) fn in_units_of(self, length: f64) -> Self {
+        Self { margin: self.margin / length * (1.0 - 1e-12), ..self }
+    }
+
     /// The larger of two certificates about the same point and radius. Either might be wrong, so
     /// their error probabilities add up.
     ///

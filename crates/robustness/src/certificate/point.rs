@@ -1,8 +1,10 @@
 use std::collections::HashMap;
 
-use vaegis_vae::Purpose;
+use vaegis_vae::{LipschitzConstants, Purpose};
 
-use super::{Certificate, Neighbourhood, Posteriors, Reachable, Search, cover};
+use super::coupling::{self, lipschitz_distance};
+use super::{Certificate, Lipschitz, Neighbourhood, Posteriors, Reachable, Search, cover};
+use crate::attack::goal::Reference;
 use crate::statistics::{IndicatorMoments, MomentLimits};
 use crate::{Domain, Encoding, Target, probability};
 
@@ -18,14 +20,19 @@ const START: f64 = 0.8;
 /// Draws about each other centre, as a share of those at x.
 const SHARE: u64 = 4;
 
-/// The certified margins of a point, in the domain's norm and units, one for each radius.
+/// Draws that are coupled: to show more than a half takes few.
+const COUPLED: u64 = 2_000;
+
+/// The certified margins of a point, in the domain's norm and units, one for each radius: the largest
+/// of all that can be shown.
 ///
 /// The radii come with the draws beyond each without a perturbation
 /// ([`probability::beyond`](crate::probability::beyond)). Each certificate has an error of at most
-/// `alpha`. `guesses` say where margins are looked for.
+/// `alpha`; where there are Lipschitz constants, half of it is the coupling's. `guesses` say where
+/// margins are looked for.
 ///
 /// # Errors
-/// If the encoder has an operator that cannot be bounded, with its name.
+/// If the encoder has an operator that cannot be bounded, with its name, and no Lipschitz constants.
 pub fn at_point(
     target: Target<'_>,
     encoding: &Encoding,
@@ -34,18 +41,58 @@ pub fn at_point(
     alpha: f64,
     guesses: &[f64],
 ) -> Result<Vec<Certificate>, vaegis_network::Error> {
-    let neighbourhood = Neighbourhood::new(target.model.encoder_bounder(), domain, target.x)?;
-    let posteriors = Posteriors::new(&neighbourhood)?;
     let largest = target.ball.reach();
+    let searches: Vec<Search> = guesses
+        .iter()
+        .map(|guess| {
+            let start = if guess.is_finite() { START * guess } else { 1.0 };
+            Search { start: start.min(largest), largest, tolerance: TOLERANCE }
+        })
+        .collect();
+    let Some(constants) = target.model.lipschitz() else {
+        return from_draws(target, encoding, domain, (radii, beyond), alpha, &searches, None);
+    };
+    let longest = target.ball.largest_change();
+    let LipschitzConstants { decoder, encoder_mean, encoder_sigma } = constants;
+    let per_unit = [encoder_mean * longest, encoder_sigma * longest];
+    let half = 0.5 * alpha;
+    let drawn =
+        from_draws(target, encoding, domain, (radii, beyond), half, &searches, Some(per_unit));
+    let coupled = Coupled::new(target, encoding, decoder, per_unit);
+    let sigma = encoding.sigma.iter().map(|&sigma| f64::from(sigma)).collect();
+    let constants = constants.into();
+    let by_construction = Lipschitz::new(constants, sigma, Reference::Mean).ok();
+    let certificates = radii.iter().zip(&searches).enumerate().map(|(slot, (&r, search))| {
+        let mut best = coupled.certificate(r, half, search);
+        if let Ok(drawn) = &drawn {
+            best = best.larger(drawn[slot].clone());
+        }
+        match &by_construction {
+            Some(lipschitz) => best.larger(lipschitz.certificate(r).in_units_of(longest)),
+            None => best,
+        }
+    });
+    Ok(certificates.collect())
+}
+
+/// From bounds on the posterior and draws.
+fn from_draws(
+    target: Target<'_>,
+    encoding: &Encoding,
+    domain: &Domain,
+    (radii, beyond): (&[f64], &[IndicatorMoments]),
+    alpha: f64,
+    searches: &[Search],
+    lipschitz: Option<[f64; 2]>,
+) -> Result<Vec<Certificate>, vaegis_network::Error> {
+    let neighbourhood = Neighbourhood::new(target.model.encoder_bounder(), domain, target.x)?;
+    let posteriors = Posteriors::new(&neighbourhood, lipschitz)?;
     // Radii share what is known, and look at the same distances at first.
     let mut reachable: HashMap<u64, Option<Reachable>> = HashMap::new();
     let mut centres =
         Centres { target, encoding, radii, axis: posteriors.axis(), known: HashMap::new() };
     let certificates = (0..radii.len()).map(|slot| {
-        let guess = START * guesses[slot];
-        let start = if guess.is_finite() { guess } else { 1.0 }.min(largest);
-        let search = Search { start, largest, tolerance: TOLERANCE };
-        let limits = |centre: isize| {
+        let mut limits = |centre: isize| {
             let moments = match centre {
                 0 => &beyond[slot],
                 _ => &centres.beyond(centre, beyond[slot].events().draws() / SHARE)?[slot],
@@ -53,14 +100,48 @@ pub fn at_point(
             Some(moments.limits(alpha * cover::share(centre)))
         };
         let mut all: HashMap<isize, Option<MomentLimits>> = HashMap::new();
-        let mut limits = limits;
         let limits = |centre: isize| *all.entry(centre).or_insert_with(|| limits(centre));
-        cover::from_centres(radii[slot], alpha, &search, limits, |distance| {
+        cover::from_centres(radii[slot], alpha, &searches[slot], limits, |distance| {
             let found = reachable.entry(distance.to_bits());
             found.or_insert_with(|| posteriors.within(distance)).clone()
         })
     });
     Ok(certificates.collect())
+}
+
+/// Draws that drive the posteriors of x and x' alike, where all is Lipschitz.
+struct Coupled {
+    decoder: f64,
+    /// Of mean and sigma, per unit of a perturbation.
+    encoder: [f64; 2],
+    latent: usize,
+    eta: Vec<f32>,
+    /// `|g(mu + eta sigma) - g(mu)|`; none if one is not finite.
+    distances: Option<Vec<f32>>,
+}
+
+impl Coupled {
+    fn new(target: Target<'_>, encoding: &Encoding, decoder: f64, encoder: [f64; 2]) -> Self {
+        let Target { noise, index, .. } = target;
+        let latent = encoding.mu.len();
+        let count = COUPLED as usize;
+        let eta = noise.normal(Purpose::Coupling, index, 0, count, latent);
+        let distances = target.damages(encoding, eta.clone()).ok();
+        Self { decoder, encoder, latent, eta, distances }
+    }
+
+    fn certificate(&self, r: f64, alpha: f64, search: &Search) -> Certificate {
+        let [mean, sigma] = self.encoder;
+        coupling::coupled(r, COUPLED, alpha, search, |distance| {
+            let (shift, scales) = (mean * distance, vec![sigma * distance; self.latent]);
+            let etas = self.eta.chunks_exact(self.latent);
+            let pairs = etas.zip(self.distances.as_ref()?);
+            let farthest = pairs.map(|(eta, &at_rest)| {
+                lipschitz_distance(f64::from(at_rest), self.decoder, shift, &scales, eta)
+            });
+            Some(farthest.collect())
+        })
+    }
 }
 
 /// Draws about posteriors that are shifted along the axis.

@@ -116,6 +116,16 @@ pub struct Posteriors<'a> {
     /// None where an operator has no rule for differences.
     differences: Option<Differences<'a>>,
     axis: Option<Axis>,
+    lipschitz: Option<Lipschitz>,
+}
+
+/// Lipschitz constants of an encoder, per unit of a perturbation.
+#[derive(Debug, Clone)]
+struct Lipschitz {
+    mean: f64,
+    sigma: f64,
+    /// Standard deviations at the point.
+    sigmas: Vec<f64>,
 }
 
 /// The direction in which the mean moves most, whitened, to first order.
@@ -128,11 +138,15 @@ struct Axis {
 }
 
 impl<'a> Posteriors<'a> {
-    /// Of an encoder `x -> (mu, log sigma^2)`.
+    /// Of an encoder `x -> (mu, log sigma^2)`, whose mean and standard deviation may have Lipschitz
+    /// constants, per unit of a perturbation.
     ///
     /// # Errors
     /// If an operator has no rule for bounds, or bounds at the point itself are not finite.
-    pub fn new(neighbourhood: &'a Neighbourhood<'a>) -> Result<Self, vaegis_network::Error> {
+    pub fn new(
+        neighbourhood: &'a Neighbourhood<'a>,
+        lipschitz: Option<[f64; 2]>,
+    ) -> Result<Self, vaegis_network::Error> {
         let bounder = neighbourhood.bounder();
         let at = tensor(neighbourhood.centre.clone(), [1, neighbourhood.centre.len()]);
         let outputs = bounder.network().forward(at);
@@ -164,7 +178,11 @@ impl<'a> Posteriors<'a> {
         if let Some(axis) = &axis {
             weightings.extend(axis.weightings(&inverse).map(|matrix| vec![Some(matrix), None]));
         }
-        Ok(Self { neighbourhood, weightings, centres, differences, axis })
+        let lipschitz = lipschitz.map(|[mean, sigma]| {
+            let sigmas = log_variance.iter().map(|l| (0.5 * l).exp()).collect();
+            Lipschitz { mean, sigma, sigmas }
+        });
+        Ok(Self { neighbourhood, weightings, centres, differences, axis, lipschitz })
     }
 
     /// The unit vector, `[latent]`, along which whitened shifts are longest; none where only their
@@ -175,6 +193,14 @@ impl<'a> Posteriors<'a> {
 
     /// Bounds on the posteriors of all inputs within a distance, if there are any.
     pub fn within(&self, radius: f64) -> Option<Reachable> {
+        let found = self.by_bounds(radius);
+        match &self.lipschitz {
+            Some(lipschitz) => lipschitz.tighten(found, radius),
+            None => found,
+        }
+    }
+
+    fn by_bounds(&self, radius: f64) -> Option<Reachable> {
         let set = self.neighbourhood.set(radius).ok()?;
         let found: Vec<(f64, Vec<f64>)> = match &self.differences {
             Some(differences) => {
@@ -233,6 +259,32 @@ impl<'a> Posteriors<'a> {
             found.push((by_rows.min(norm * (1.0 + 1e-12)), rows));
         }
         Some(found)
+    }
+}
+
+impl Lipschitz {
+    /// What is known besides, with what these constants say.
+    fn tighten(&self, known: Option<Reachable>, radius: f64) -> Option<Reachable> {
+        let least = self.sigmas.iter().copied().fold(f64::INFINITY, f64::min);
+        let shift = self.mean * radius / least * (1.0 + 1e-12);
+        let change = self.sigma * radius * (1.0 + 1e-12);
+        let range = |sigma: &f64| [1.0 - change / sigma - 1e-12, 1.0 + change / sigma + 1e-12];
+        let mut ranges: Vec<[f64; 2]> = match change {
+            0.0 => vec![[1.0; 2]; self.sigmas.len()],
+            _ => self.sigmas.iter().map(range).collect(),
+        };
+        let known_shift = known.as_ref().map_or(f64::INFINITY, Reachable::shift);
+        if let Some(known) = &known {
+            for (range, known) in ranges.iter_mut().zip(known.scales()) {
+                *range = [range[0].max(known[0]), range[1].min(known[1])];
+            }
+        }
+        let tightened = Reachable::new(shift.min(known_shift), ranges).ok();
+        let kept = known.as_ref().and_then(Reachable::ellipsoid).copied();
+        match (tightened, kept) {
+            (Some(tightened), Some(ellipsoid)) => tightened.with_ellipsoid(ellipsoid).ok(),
+            (tightened, _) => tightened.or(known),
+        }
     }
 }
 
