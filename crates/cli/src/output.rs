@@ -65,7 +65,9 @@ pub(crate) fn comparison(summaries: &[Summary]) -> String {
 }
 
 /// What the table cannot say: failed points, and breaks of the first-order bounds.
-pub(crate) fn remarks(summary: &Summary) -> Vec<String> {
+///
+/// `certify` says whether certificates were asked for.
+pub(crate) fn remarks(summary: &Summary, certify: bool) -> Vec<String> {
     let mut remarks = vec![];
     if summary.failed > 0 {
         remarks.push(format!(
@@ -79,6 +81,13 @@ pub(crate) fn remarks(summary: &Summary) -> Vec<String> {
              first-order bounds allow for that",
             summary.model,
             100.0 * error
+        ));
+    }
+    let uncertified = |radius: &RadiusSummary| radius.certified.count < radius.p.count;
+    if certify && summary.radii.iter().any(uncertified) {
+        remarks.push(format!(
+            "{}: some or all margins could not be certified; points.parquet and the report say why",
+            summary.model
         ));
     }
     for radius in &summary.radii {

@@ -10,7 +10,8 @@
 //! sampled points, pixels out of range and failed points are drawn at a place of their
 //! own or counted in words. *No claim beyond the numbers*: first-order estimates are
 //! called that, and "not a certificate", wherever they appear; an attacked margin is an
-//! upper bound, as good as the attack.
+//! upper bound, as good as the attack; a certified one is a lower bound, proved with a stated
+//! confidence for each point, and never in one place with estimates.
 //!
 //! ```no_run
 //! # fn audits() -> Vec<vaegis_report::AuditData> { Vec::new() }

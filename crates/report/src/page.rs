@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::figures::{self, Figure};
 use crate::gallery::{self, Wall};
 use crate::tables::{self, Failures, Group, Row, Settings};
-use crate::view::{Model, Section};
+use crate::view::{Entry, Model, Section};
 use crate::{AuditData, Error, reading, text, view};
 
 const TEMPLATE: &str = include_str!("../templates/report.html");
@@ -25,6 +25,8 @@ struct Page {
     settings: Settings,
     cautions: Vec<String>,
     margins: Vec<Group>,
+    /// Whether any point has a certificate.
+    certificates: bool,
     encoders: Vec<Row>,
     several: bool,
     sections: Vec<Chapter>,
@@ -55,6 +57,8 @@ pub(crate) fn render(audits: &[AuditData]) -> Result<String, Error> {
     }
     let models = view::models(audits);
     let sections = view::sections(&models);
+    let certificates =
+        sections.iter().flat_map(|section| &section.entries).any(Entry::has_certificates);
     let page = Page {
         title: title(&models),
         style: STYLE,
@@ -63,8 +67,9 @@ pub(crate) fn render(audits: &[AuditData]) -> Result<String, Error> {
         margins: sections
             .iter()
             .enumerate()
-            .map(|(i, section)| tables::margins(section, &models, anchor(i)))
+            .map(|(i, section)| tables::margins(section, &models, certificates, anchor(i)))
             .collect(),
+        certificates,
         encoders: tables::encoders(&models),
         several: models.len() > 1,
         sections: sections

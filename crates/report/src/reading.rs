@@ -2,10 +2,13 @@
 //!
 //! An attacked margin is what *an attack needed*, an upper bound on the true margin, so
 //! sentences say "the attack needed", never "is robust up to". A first-order estimate is
-//! never called a bound or a certificate. Medians, shares and counts are stated as such;
+//! never called a bound or a certificate. A certified margin is "proved", with its confidence.
+//! Medians, shares and counts are stated as such;
 //! which model is "better" is left to the reader.
 
 use std::collections::HashMap;
+
+use vaegis_audit::schema::RadiusSummary;
 
 use crate::text;
 use crate::view::{Entry, Model, Section};
@@ -51,12 +54,15 @@ pub(crate) fn cautions(models: &[Model<'_>]) -> Vec<String> {
 /// Two or three sentences on one section.
 pub(crate) fn sentences(section: &Section<'_>) -> Vec<String> {
     let mut sentences: Vec<String> = needed(section).into_iter().collect();
-    sentences.extend(paired(section));
-    sentences.extend(estimates(section));
-    sentences.extend(unequal_radii(section));
-    if sentences.is_empty() {
+    let mut others: Vec<String> = paired(section).into_iter().collect();
+    others.extend(estimates(section));
+    others.extend(unequal_radii(section));
+    if sentences.is_empty() && others.is_empty() {
         sentences.extend(unattacked(section));
     }
+    sentences.extend(certificates(section));
+    sentences.extend(uncertified(section));
+    sentences.append(&mut others);
     if sentences.is_empty() {
         sentences.push("Nothing was measured for this radius.".to_owned());
     }
@@ -143,6 +149,76 @@ fn needed(section: &Section<'_>) -> Option<String> {
         );
     }
     Some(sentence)
+}
+
+/// What is proved.
+fn certificates(section: &Section<'_>) -> Option<String> {
+    let proved: Vec<(&Entry<'_>, &RadiusSummary)> = section
+        .entries
+        .iter()
+        .filter(|entry| entry.has_certificates())
+        .filter_map(|entry| Some((entry, entry.summary?)))
+        .collect();
+    let certified = proved.iter().flat_map(|(entry, _)| &entry.rows);
+    let confidence = certified.filter_map(|row| row.certified_confidence).reduce(f64::min)?;
+    let lead = format!(
+        "Proved, with a confidence of at least {} for each input",
+        text::probability(confidence)
+    );
+    if proved.len() > NAMED {
+        let medians = || proved.iter().filter_map(|(e, s)| Some((e, text::median(&s.certified)?)));
+        let ((least, low), (most, high)) = medians()
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .zip(medians().max_by(|a, b| a.1.total_cmp(&b.1)))?;
+        return Some(format!(
+            "{lead}: the median certified margin ranges from {} for {} to {} for {}.",
+            text::number(low),
+            least.model.short(),
+            text::number(high),
+            most.model.short()
+        ));
+    }
+    let each: Vec<String> = proved
+        .iter()
+        .map(|(entry, summary)| {
+            let mut words = format!(
+                "{} for {} ({} of its inputs have one above 0",
+                text::optional(text::median(&summary.certified)),
+                entry.model.short(),
+                text::percent(summary.certified_fraction)
+            );
+            if let Some(share) = text::median(&summary.certified_share) {
+                words +=
+                    &format!("; the median of certified over attacked is {}", text::number(share));
+            }
+            words + ")"
+        })
+        .collect();
+    Some(format!("{lead}: the median certified margin is {}.", text::list(&each)))
+}
+
+/// Why some models have no certificates.
+fn uncertified(section: &Section<'_>) -> Vec<String> {
+    let entries = section.entries.iter();
+    entries.filter_map(|entry| why_uncertified(entry)).take(NAMED).collect()
+}
+
+/// Why points of this model have no certificate, if one was asked for.
+pub(crate) fn why_uncertified(entry: &Entry<'_>) -> Option<String> {
+    let reasons = entry.uncertified();
+    let (first, rest) = reasons.split_first()?;
+    let points: usize = reasons.iter().map(|(_, points)| points).sum();
+    let others = match rest.len() {
+        0 => String::new(),
+        n => format!(" ({} more in points.parquet)", text::count(n, "reason")),
+    };
+    Some(format!(
+        "{}: no certificate for {} of {}: {}{others}.",
+        entry.model.short(),
+        text::integer(points),
+        text::count(entry.rows.len(), "point"),
+        first.0
+    ))
 }
 
 /// How often one model's margin exceeds the first's on the inputs that both audited.

@@ -141,8 +141,13 @@ pub(crate) fn settings(models: &[Model<'_>]) -> Settings {
     Settings { shared, columns, rows }
 }
 
-/// The margins of one section.
-pub(crate) fn margins(section: &Section<'_>, models: &[Model<'_>], anchor: String) -> Group {
+/// The margins of one section; with those that are certified if any audit has `certificates`.
+pub(crate) fn margins(
+    section: &Section<'_>,
+    models: &[Model<'_>],
+    certificates: bool,
+    anchor: String,
+) -> Group {
     let first = section
         .entries
         .first()
@@ -163,20 +168,34 @@ pub(crate) fn margins(section: &Section<'_>, models: &[Model<'_>], anchor: Strin
             0 => text::MISSING.to_owned(),
             _ => text::percent(summary.robust_fraction),
         };
+        let mut cells = vec![
+            Cell::median(&summary.r, None),
+            Cell::plain(p),
+            Cell::plain(robust),
+            Cell::spread(&summary.attacked, base.map(|b| &b.attacked)),
+        ];
+        if certificates {
+            let proved = match summary.certified.count {
+                0 => text::MISSING.to_owned(),
+                _ => text::percent(summary.certified_fraction),
+            };
+            cells.extend([
+                Cell::spread(&summary.certified, base.map(|b| &b.certified)),
+                Cell::plain(proved),
+                Cell::median(&summary.certified_share, None),
+            ]);
+        }
+        cells.extend([
+            Cell::median(&summary.bound_paper, base.map(|b| &b.bound_paper)),
+            Cell::median(&summary.bound_sharp, base.map(|b| &b.bound_sharp)),
+            Cell::plain(breaks(summary.below_paper)),
+            Cell::plain(breaks(summary.below_sharp)),
+            Cell::median(&summary.degradation, base.map(|b| &b.degradation)),
+        ]);
         rows.push(Row {
             swatch: entry.model.look.swatch(),
             model: entry.model.name.clone(),
-            cells: vec![
-                Cell::median(&summary.r, None),
-                Cell::plain(p),
-                Cell::plain(robust),
-                Cell::spread(&summary.attacked, base.map(|b| &b.attacked)),
-                Cell::median(&summary.bound_paper, base.map(|b| &b.bound_paper)),
-                Cell::median(&summary.bound_sharp, base.map(|b| &b.bound_sharp)),
-                Cell::plain(breaks(summary.below_paper)),
-                Cell::plain(breaks(summary.below_sharp)),
-                Cell::median(&summary.degradation, base.map(|b| &b.degradation)),
-            ],
+            cells,
         });
     }
     let absent = section.absent(models);

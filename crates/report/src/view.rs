@@ -5,7 +5,7 @@
 //! different questions; each section then lists who has no answer instead of
 //! pretending. The first audit is the baseline that others are compared with.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use vaegis_audit::schema::{CurveRow, PointRow, RadiusSummary, Status};
 
@@ -141,5 +141,25 @@ impl Entry<'_> {
     /// Attacked margins, infinite ones included; NaN is not a margin.
     pub(crate) fn attacked(&self) -> impl Iterator<Item = f64> {
         self.rows.iter().filter_map(|row| row.attacked).filter(|margin| !margin.is_nan())
+    }
+
+    /// Whether any point has a certificate, if only of 0.
+    pub(crate) fn has_certificates(&self) -> bool {
+        self.rows.iter().any(|row| row.certified.is_some())
+    }
+
+    /// Why points have no certificate although one was asked for: each reason, with how many
+    /// points it concerns, the most frequent first.
+    pub(crate) fn uncertified(&self) -> Vec<(&str, usize)> {
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in self.rows.iter().filter(|row| row.certified.is_none()) {
+            let message = row.message.as_deref().unwrap_or_default();
+            if let Some(reason) = message.strip_prefix("no certificate: ") {
+                *reasons.entry(reason).or_default() += 1;
+            }
+        }
+        let mut reasons: Vec<_> = reasons.into_iter().collect();
+        reasons.sort_by_key(|&(_, points)| std::cmp::Reverse(points));
+        reasons
     }
 }

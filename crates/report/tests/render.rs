@@ -58,6 +58,57 @@ fn norms_that_are_not_exact_are_said_to_be() {
 }
 
 #[test]
+fn certificates_are_told_from_estimates() {
+    let text = text(&[Recipe::new("m").audit()]);
+    assert!(text.contains("proved lower bound, confidence 1 − α per point and radius"));
+    assert!(text.contains("Proved, with a confidence of at least 0.999 for each input"));
+    assert_eq!(text.matches("a margin above 0 is proved for 38 of 40 points").count(), 1);
+    assert!(text.contains("nothing could be proved for 2"));
+    // No sentence or caption says of one number what belongs to the other.
+    for sentence in text.split(['.', ';', '|']).filter(|s| s.contains("estimate")) {
+        assert!(!sentence.contains("proved") && !sentence.contains("certified"), "{sentence}");
+    }
+}
+
+#[test]
+fn without_certificates_nothing_is_called_certified() {
+    let text = text(&[Recipe { certificates: false, ..Recipe::new("m") }.audit()]);
+    assert_eq!(text.matches("the audit ran without certificates").count(), 2);
+    let rest = text.replace("no certified margins; the audit ran without certificates", "");
+    let rest = rest.replace("the certified margin and what proved it", "");
+    for word in ["certified", "Certified", "proved", "Proved", "to read a certificate"] {
+        assert!(!rest.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn models_that_cannot_be_certified_say_why() {
+    let mut audit = Recipe { certificates: false, ..Recipe::new("m") }.audit();
+    let reasons = ["no rule for the operator <Erf>", "another reason"];
+    for (i, row) in audit.rows.iter_mut().enumerate() {
+        row.message = Some(format!("no certificate: {}", reasons[usize::from(i == 0)]));
+    }
+    let other = Recipe { seed: 3, ..Recipe::new("other") }.audit();
+    let alone = text(std::slice::from_ref(&audit));
+    let why = "no certificate for 40 of 40 points: no rule for the operator <Erf>";
+    // In words and in place of the figure, at both radii.
+    assert_eq!(alone.matches(why).count(), 4, "{alone}");
+    assert!(alone.contains("(1 reason more in points.parquet)"));
+    assert!(!alone.contains("certified / attacked") && !alone.contains("ran without certificates"));
+    let beside = text(&[audit, other]);
+    assert_eq!(beside.matches(why).count(), 4);
+    assert!(!beside.contains("m: a margin above 0") && beside.contains("other: a margin above 0"));
+}
+
+#[test]
+fn certificates_need_no_attacks() {
+    let text = text(&[Recipe { attacks: false, ..Recipe::new("m") }.audit()]);
+    assert!(text.contains("there is no attacked margin for 40"));
+    assert!(text.contains("no attack was run"));
+    assert!(text.contains("Proved, with a confidence"));
+}
+
+#[test]
 fn one_audit_has_no_ratios() {
     let text = text(&[Recipe::new("alone").audit()]);
     assert!(text.contains("Robustness of alone"));
@@ -115,6 +166,7 @@ fn nan_never_reaches_the_page() {
     for row in audit.rows.iter_mut().step_by(2) {
         row.attacked = Some(f64::NAN);
         row.bound_sharp_limit = Some(f64::NAN);
+        row.certified = Some(f64::NAN);
         row.degradation = Some(f64::NAN);
     }
     for row in audit.curves.iter_mut().step_by(3) {
@@ -132,6 +184,7 @@ fn extreme_values_keep_their_place() {
         let value = [1e-300, 1e300, 0.0, f64::INFINITY, 1.0, f64::MIN_POSITIVE, f64::MAX][i % 7];
         row.attacked = Some(value);
         row.bound_sharp_limit = Some(value * 2.0);
+        row.certified = Some(value / 2.0);
         row.degradation = Some(value);
     }
     for row in &mut audit.curves {

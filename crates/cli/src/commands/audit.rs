@@ -49,7 +49,7 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
         output::print(&output::comparison(std::slice::from_ref(&summary)))?;
         output::print(&format!("{} points, {} failed", summary.points, summary.failed))?;
     }
-    for remark in output::remarks(&summary) {
+    for remark in output::remarks(&summary, !options.no_certify) {
         output::note(&format!("note: {remark}"));
     }
     output::note(&format!("report: {}", page.display()));

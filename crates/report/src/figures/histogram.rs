@@ -14,10 +14,10 @@ use crate::view::{Entry, Section};
 use super::{Drawing, Figure, legend};
 
 const BINS: usize = 24;
-const LEFT: f64 = 44.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 8.0;
-const NAME: f64 = 18.0;
+pub(super) const LEFT: f64 = 44.0;
+pub(super) const RIGHT: f64 = 12.0;
+pub(super) const TOP: f64 = 8.0;
+pub(super) const NAME: f64 = 18.0;
 /// What stands below the bars of a row.
 const BELOW: f64 = 28.0;
 const TITLE: &str = "Attacked margins";
@@ -133,7 +133,8 @@ struct Bars {
     tallest: f64,
 }
 
-fn frame(svg: &mut Svg, axis: &Axis, bottom: f64, title: &str) {
+/// Grid, gutters and ticks that rows of models share, down to `bottom`.
+pub(super) fn frame(svg: &mut Svg, axis: &Axis, bottom: f64, title: &str) {
     let zeros = axis.domain.zeros;
     // Zero has a gutter of its own where it occurs.
     for tick in axis.domain.ticks(6).iter().filter(|tick| !zeros || tick.value > 0.0) {

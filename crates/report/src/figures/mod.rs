@@ -5,6 +5,8 @@
 //! dropped: it says why it is empty, so that its absence is never mistaken for "no
 //! problem found".
 
+mod brackets;
+mod certified;
 mod curves;
 mod degradation;
 mod estimates;
@@ -15,6 +17,8 @@ use serde::Serialize;
 use crate::marker::Look;
 use crate::view::Section;
 
+pub(crate) use brackets::brackets;
+pub(crate) use certified::certified;
 pub(crate) use curves::{damage, probability};
 pub(crate) use degradation::degradation;
 pub(crate) use estimates::estimates;
@@ -76,11 +80,16 @@ fn legend(section: &Section<'_>, has: impl Fn(Look) -> bool) -> Vec<Key> {
 /// All figures of a section. `number` makes ids unique in the page.
 pub(crate) fn all(section: &Section<'_>, number: usize) -> Vec<Figure> {
     let id = |kind: &str| format!("s{number}-{kind}");
-    vec![
+    let mut figures = vec![
         histogram(section, &id("margins")),
         degradation(section, &id("degradation")),
+        brackets(section, &id("brackets")),
+    ];
+    figures.extend(certified(section, &id("certified")));
+    figures.extend([
         estimates(section, &id("estimates")),
         probability(section, &id("probability")),
         damage(section, &id("damage")),
-    ]
+    ]);
+    figures
 }
