@@ -21,6 +21,12 @@ enum Task {
     /// The models that tests import: check them by ONNX Runtime, or make them again
     #[command(subcommand)]
     Zoo(zoo::Zoo),
+    /// Attack certificates of random models for some minutes: no attack may break one
+    Soundness {
+        /// How long
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+    },
     /// Run the benches; arguments after -- select them
     Bench {
         /// Passed on to criterion
@@ -50,6 +56,11 @@ fn main() -> anyhow::Result<()> {
             cargo(&document, &[("RUSTDOCFLAGS", "-D warnings")])
         }
         Task::Zoo(task) => zoo::zoo(&task),
+        Task::Soundness { minutes } => {
+            let test = ["test", "--release", "--workspace", "--test", "certificates", "--"];
+            let one = ["--ignored", "--nocapture", "no_attack_breaks_a_certificate_for_an_hour"];
+            cargo(&[&test[..], &one].concat(), &[("VAEGIS_MINUTES", &minutes.to_string())])
+        }
         Task::Bench { arguments } => {
             let mut all = vec!["bench", "--workspace", "--benches", "--"];
             all.extend(arguments.iter().map(String::as_str));

@@ -40,6 +40,11 @@ fn help_of_audit() {
 }
 
 #[test]
+fn help_of_certify() {
+    insta::assert_snapshot!(help("certify"));
+}
+
+#[test]
 fn help_of_attack() {
     insta::assert_snapshot!(help("attack"));
 }
