@@ -106,13 +106,13 @@ fn larger_beta_buys_a_smaller_rate() {
 fn margin_training_lowers_the_norm_that_margins_fall_with() {
     let data = Dataset::mnist();
     let log_norm = |weight| {
-        let objective = Objective::Margin { beta: 1.0, warm_up: 0, weight };
-        let config = TrainConfig { objective, ..config(3) };
+        let objective = Objective::Margin { beta: 1.0, warm_up: 3, weight };
+        let config = TrainConfig { objective, ..config(8) };
         let trained =
             train(small(Likelihood::Bernoulli), &data, &config, None, &mut go_on).unwrap();
-        trained.history[2].validation.log_norm
+        trained.history[7].validation.log_norm
     };
-    let (without, with) = (log_norm(0.0), log_norm(2.0));
+    let (without, with) = (log_norm(0.0), log_norm(5.0));
     assert!(with < without - 0.3, "{with} {without}");
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn run(options: &CertifyOptions) -> anyhow::Result<ExitCode> {
             summary.r#box
         ))?;
     }
-    for remark in output::remarks(&summary) {
+    for remark in output::remarks(&summary, true) {
         output::note(&format!("note: {remark}"));
     }
     if options.out.is_some() {

@@ -11,6 +11,8 @@
 mod convolution;
 mod spectral;
 
+use std::f64::consts::FRAC_2_SQRT_PI;
+
 use burn::tensor::Tensor;
 
 use crate::bounds::real::{self, in_double};
@@ -272,8 +274,7 @@ impl Function {
             Self::HardSwish => Some(1.5),
             Self::Clip { low: Some(low), high: Some(high) } if low >= high => Some(0.0),
             Self::Clip { .. } => Some(1.0),
-            // 2 / sqrt(pi).
-            Self::Erf => Some(std::f64::consts::FRAC_2_SQRT_PI.next_up()),
+            Self::Erf => Some(FRAC_2_SQRT_PI * (1.0 + f64::EPSILON)),
             // The largest variance of a continuous Bernoulli is that of the uniform distribution.
             Self::ContinuousBernoulliMean => Some(0.083_333_333_333_333_4),
             Self::Power { exponent: 1.0 } => Some(1.0),
