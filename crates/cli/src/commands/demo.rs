@@ -69,7 +69,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let page = options.out.join("report.html");
     report::write(&folders, &page)?;
     output::print(&output::comparison(&summaries))?;
-    for remark in summaries.iter().flat_map(output::remarks) {
+    for remark in summaries.iter().flat_map(|summary| output::remarks(summary, true)) {
         output::note(&format!("note: {remark}"));
     }
     output::note(&format!("{:.0} s in all", started.elapsed().as_secs_f64()));
