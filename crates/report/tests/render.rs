@@ -62,7 +62,7 @@ fn certificates_are_told_from_estimates() {
     let text = text(&[Recipe::new("m").audit()]);
     assert!(text.contains("proved lower bound, confidence 1 − α per point and radius"));
     assert!(text.contains("Proved, with a confidence of at least 0.999 for each input"));
-    assert_eq!(text.matches("a margin above 0 is proved for 38 of 40 points").count(), 1);
+    assert_eq!(text.matches("a margin above 0 is proved for 38 of 40 points").count(), 2);
     assert!(text.contains("nothing could be proved for 2"));
     // No sentence or caption says of one number what belongs to the other.
     for sentence in text.split(['.', ';', '|']).filter(|s| s.contains("estimate")) {
