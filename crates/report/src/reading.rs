@@ -188,8 +188,10 @@ fn certificates(section: &Section<'_>) -> Option<String> {
                 text::percent(summary.certified_fraction)
             );
             if let Some(share) = text::median(&summary.certified_share) {
-                words +=
-                    &format!("; the median of certified over attacked is {}", text::number(share));
+                words += &format!(
+                    "; the median of certified over attacked is {}, where the attack succeeded",
+                    text::number(share)
+                );
             }
             words + ")"
         })

@@ -203,7 +203,10 @@ fn note(entry: &Entry<'_>, brackets: &[Bracket], drawn: usize) -> String {
     note.push('.');
     let share = entry.summary.and_then(|summary| text::median(&summary.certified_share));
     if let Some(share) = share {
-        note += &format!(" Certified over attacked: median {}.", text::number(share));
+        note += &format!(
+            " Certified over attacked, where the attack succeeded: median {}.",
+            text::number(share)
+        );
     }
     if drawn < points {
         note += &format!(
