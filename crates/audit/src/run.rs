@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use vaegis_robustness::assess::{Attacked, Certified};
+use vaegis_robustness::certificate;
 use vaegis_robustness::{
     Assessment, Model, Point, Radius, RadiusAssessment, Settings, Transferred, assess,
 };
@@ -84,7 +85,8 @@ pub fn audit(
     let model = Model::new(subject.vae);
     let job = Job { subject, config, model: &model };
     let work = |point| job.point(point);
-    workers::share(&model, &todo, execution, stop, work, |results| {
+    let certificates = config.settings.certify.map_or(0, |_| certificate::bytes(&model));
+    workers::share(model.point_bytes() + certificates, &todo, execution, stop, work, |results| {
         store(&writer, results, &mut progress, report)
     })?;
     let interrupted = progress.done < progress.total;

@@ -123,7 +123,7 @@ pub fn try_points(
     let mut progress = Progress { done: 0, total: subject.points.len(), resumed: 0, failed: 0 };
     report(progress);
     let mut trials = Vec::with_capacity(subject.points.len());
-    workers::share(&model, subject.points, execution, stop, work, |results| {
+    workers::share(model.point_bytes(), subject.points, execution, stop, work, |results| {
         for tried in results {
             progress.done += 1;
             progress.failed += usize::from(tried.outcome.is_err());

@@ -3,24 +3,23 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use vaegis_robustness::Model;
-
 use crate::{Error, Execution};
 
 /// Hands what `work` makes of each point to `receive`, in the order in which they finish.
 ///
 /// Points are shared between `execution.threads` workers, each on one thread of its own:
 /// points are independent, so this scales better than splitting one point's matrix products.
+/// `bytes` is what a point takes.
 /// Setting `stop` ends the run after the points in flight; so does an error of `receive`.
 pub(crate) fn share<R: Send>(
-    model: &Model,
+    bytes: usize,
     points: &[usize],
     execution: Execution,
     stop: &AtomicBool,
     work: impl Fn(usize) -> R + Sync,
     receive: impl FnOnce(&mpsc::Receiver<R>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let affordable = (execution.memory / model.point_bytes()).max(1);
+    let affordable = (execution.memory / bytes).max(1);
     let workers = execution.threads.min(points.len()).min(affordable);
     let pools = (0..workers)
         .map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build())

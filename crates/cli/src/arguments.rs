@@ -453,7 +453,7 @@ pub(crate) struct AuditOptions {
     /// how much they must be lengthened; attacks run too if --attack names them
     #[arg(long, value_name = "AUDIT")]
     pub(crate) transfer_from: Option<PathBuf>,
-    /// Only probabilities and first-order estimates
+    /// No attacks: probabilities, first-order estimates and certificates only
     #[arg(long, conflicts_with = "attack")]
     pub(crate) no_attack: bool,
     /// No certified margins

@@ -274,7 +274,7 @@ fn with_json_stdout_is_the_summary_and_nothing_else() {
     let stored: serde_json::Value =
         serde_json::from_slice(&sandbox.read("audit/summary.json")).expect("JSON");
     assert_eq!(printed, stored);
-    assert_eq!(printed["schema_version"], 1);
+    assert_eq!(printed["schema_version"], 2);
     assert_eq!(printed["radii"].as_array().map(Vec::len), Some(2));
 }
 

@@ -157,7 +157,13 @@ impl Network {
 
     /// Multiply-adds of one forward pass of one row in its matrix products, times 2.
     pub fn flops_per_row(&self) -> usize {
-        let node_flops = |(node, shape): (&Node, &Vec<usize>)| match node.operator.config() {
+        (0..self.nodes.len()).map(|node| self.flops_of(node)).sum()
+    }
+
+    /// Those of one node.
+    pub(crate) fn flops_of(&self, node: usize) -> usize {
+        let (node, shape) = (&self.nodes[node], &self.shapes[node + 1]);
+        match node.operator.config() {
             OperatorConfig::Linear(config) => 2 * config.inputs * shape.iter().product::<usize>(),
             OperatorConfig::Conv2d(config) => {
                 let channels = config.input[0] / config.groups;
@@ -173,8 +179,7 @@ impl Network {
                 2 * config.batch * config.rows * config.inner * config.columns
             }
             _ => 0,
-        };
-        self.nodes.iter().zip(&self.shapes[1..]).map(node_flops).sum()
+        }
     }
 
     /// The device that holds the parameters (the default device if there are none).

@@ -90,6 +90,28 @@ impl Bounder {
         Ok(bounds)
     }
 
+    /// Operations that it takes, roughly, to pull every feature that a nonlinear operator reads back
+    /// to the input, for one row.
+    pub fn operations(&self) -> f64 {
+        let network = &self.network;
+        let nonlinear = network.nodes.iter().filter(|node| !node.operator.is_affine());
+        let mut read: Vec<Value> = nonlinear.flat_map(|node| node.inputs.clone()).collect();
+        read.sort_unstable();
+        read.dedup();
+        let features = |value: Value| network.shapes[value].iter().product::<usize>() as f64;
+        let before = |value: Value| (0..value).map(|node| network.flops_of(node)).sum::<usize>();
+        read.into_iter().map(|value| features(value) * before(value) as f64).sum()
+    }
+
+    /// Numbers in the Jacobians of all features that an element-wise function reads.
+    pub fn jacobian_entries(&self) -> f64 {
+        let network = &self.network;
+        let functions = network.nodes.iter().filter(|node| !node.operator.is_affine());
+        let features = |value: Value| network.shapes[value].iter().product::<usize>() as f64;
+        let read: f64 = functions.flat_map(|node| &node.inputs).map(|&value| features(value)).sum();
+        read * network.input_features() as f64
+    }
+
     /// The operator of a node with the absolute values of its parameters.
     pub(super) fn absolute(&self, node: usize) -> &Operator {
         let absolute = || real::magnitudes(self.network.nodes[node].operator.clone());

@@ -38,7 +38,7 @@ mod tradeoff;
 pub use design::Design;
 pub use lipschitz::{InvalidLipschitz, Lipschitz};
 pub use margin::{Certificate, Method, Search};
-pub use point::{LATENTS, at_point};
+pub use point::{LATENTS, at_point, bytes};
 pub use posteriors::{Neighbourhood, Posteriors};
 pub use reachable::{Ellipsoid, InvalidReachable, Reachable};
 

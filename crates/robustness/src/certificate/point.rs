@@ -3,10 +3,12 @@ use std::collections::HashMap;
 use vaegis_vae::{LipschitzConstants, Purpose};
 
 use super::coupling::{self, lipschitz_distance};
-use super::{Certificate, Lipschitz, Neighbourhood, Posteriors, Reachable, Search, cover};
+use super::{
+    Certificate, Lipschitz, Neighbourhood, Posteriors, Reachable, Search, cover, posteriors,
+};
 use crate::attack::goal::Reference;
 use crate::statistics::{IndicatorMoments, MomentLimits};
-use crate::{Domain, Encoding, Target, probability};
+use crate::{Domain, Encoding, Model, Target, probability};
 
 /// Models of more latents are not certified: second moments have as many entries as their square.
 pub const LATENTS: usize = 512;
@@ -22,6 +24,11 @@ const SHARE: u64 = 4;
 
 /// Draws that are coupled: to show more than a half takes few.
 const COUPLED: u64 = 2_000;
+
+/// Bytes that certifying a point takes, beside those of its draws.
+pub fn bytes(model: &Model) -> usize {
+    if model.latent() <= LATENTS { posteriors::bytes(model.encoder_bounder()) } else { 0 }
+}
 
 /// The certified margins of a point, in the domain's norm and units, one for each radius: the largest
 /// of all that can be shown.

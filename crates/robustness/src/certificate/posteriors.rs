@@ -22,6 +22,20 @@ use vaegis_network::{Network, NetworkBuilder, Weights};
 use super::{Ellipsoid, Reachable};
 use crate::{Domain, Norm};
 
+/// Operations of bounds that are paid for each point, once: seconds.
+const OPERATIONS: f64 = 4e10;
+/// Operations of linear bounds, which are paid for each distance that is tried.
+const LINEAR_OPERATIONS: f64 = 4e9;
+/// Numbers that Jacobians may have together: 128 MiB of them.
+const ENTRIES: f64 = (1 << 24) as f64;
+
+/// Bytes that bounding an encoder about a point takes: its Jacobians, and as much again on the way
+/// to them. Nothing where it is too large to be bounded.
+pub(super) fn bytes(encoder: &Bounder) -> usize {
+    let entries = encoder.jacobian_entries();
+    if entries <= ENTRIES { 16 * entries as usize } else { 0 }
+}
+
 /// An encoder about a point, in the units that perturbations are measured in.
 #[derive(Debug)]
 pub struct Neighbourhood<'a> {
@@ -162,10 +176,25 @@ impl<'a> Posteriors<'a> {
             vec![vec![diagonal(&|i| inverse[i]), None], vec![None, diagonal(&|_| 0.5)]];
         let whitened = mu.iter().zip(&inverse).map(|(mu, inverse)| mu * inverse).collect();
         let centres = [whitened, log_variance.iter().map(|l| 0.5 * l).collect()];
+        let too_large = |found: f64, most: f64, what: &str| {
+            vaegis_network::Error::Bounds(format!(
+                "the encoder is too large to be bounded: {found:.1e} {what}, at most {most:.1e}"
+            ))
+        };
+        let (operations, entries) = (bounder.operations(), bounder.jacobian_entries());
+        if operations > OPERATIONS {
+            return Err(too_large(operations, OPERATIONS, "operations for each point"));
+        }
+        if entries > ENTRIES {
+            return Err(too_large(entries, ENTRIES, "numbers in Jacobians"));
+        }
         let differences = match bounder.differences(&neighbourhood.centre) {
             Ok(differences) => Some(differences),
             // Whether the operator has a rule for linear bounds the point itself tells.
             Err(vaegis_network::Error::Unbounded { .. }) => {
+                if operations > LINEAR_OPERATIONS {
+                    return Err(too_large(operations, LINEAR_OPERATIONS, "operations"));
+                }
                 bounder.bounds(&neighbourhood.set(0.0)?, Method::Crown)?;
                 None
             }
