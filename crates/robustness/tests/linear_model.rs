@@ -9,6 +9,7 @@ use vaegis_robustness::assess::{Attacked, Certified, Point, assess};
 use vaegis_robustness::attack::Attack;
 use vaegis_robustness::attack::goal::{Kind, Reference};
 use vaegis_robustness::attack::optimiser::Optimiser;
+use vaegis_robustness::certificate::{Method, Neighbourhood, Posteriors};
 use vaegis_robustness::statistics::{GeneralisedChiSquare, normal_quantile};
 use vaegis_robustness::trial::{TrialSettings, trial};
 use vaegis_robustness::{Domain, InputBox, Model, Radius, Settings};
@@ -248,9 +249,9 @@ fn damages_from_a_sampled_reference_have_twice_the_variance() {
     }
 }
 
-/// What the encoder can do is known exactly, and certificates never exceed the true margin.
+/// Where everything is linear, certificates are the margin itself.
 #[test]
-fn certificates_are_below_the_margin_and_shifts_exact() {
+fn certificates_are_exact() {
     for salt in 0..4 {
         let linear = Linear::new(salt);
         let model = Model::new(&linear.vae());
@@ -261,10 +262,29 @@ fn certificates_are_below_the_margin_and_shifts_exact() {
             let Certified::Within(certificate) = &found.certified else {
                 panic!("{:?}", found.certified)
             };
-            let margin = certificate.margin();
-            assert!(margin > 0.0 && margin <= linear.margin(r), "{margin} {}", linear.margin(r));
-            let shift = margin * linear.norms().0 / f64::from(linear.sigma);
-            close(certificate.shift().unwrap(), shift, 1e-3, "shift");
+            let (margin, truth) = (certificate.margin(), linear.margin(r));
+            assert!(margin <= truth && margin > 0.999 * truth, "{margin} of {truth}");
+            assert_eq!(certificate.method(), Method::Lipschitz);
+        }
+    }
+}
+
+#[test]
+fn bounds_on_the_posterior_are_exact() {
+    for salt in 0..4 {
+        let linear = Linear::new(salt);
+        let vae = linear.vae();
+        let (bounder, x) = (vae.encoder().bounder(), vec![0.3; FEATURES]);
+        let domain = Domain::l2(InputBox::None);
+        let neighbourhood = Neighbourhood::new(&bounder, &domain, &x).unwrap();
+        let posteriors = Posteriors::new(&neighbourhood, None).unwrap();
+        for distance in [1e-3, 0.5, 20.0] {
+            let found = posteriors.within(distance).unwrap();
+            let shift = distance * linear.norms().0 / f64::from(linear.sigma);
+            close(found.shift(), shift, 1e-3, "shift");
+            for &[low, high] in found.scales() {
+                assert!(1.0 - 1e-9 < low && high < 1.0 + 1e-9, "{low} {high}");
+            }
         }
     }
 }
