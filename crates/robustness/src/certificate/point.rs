@@ -34,7 +34,7 @@ pub fn bytes(model: &Model) -> usize {
 /// of all that can be shown.
 ///
 /// The radii come with the draws beyond each without a perturbation
-/// ([`probability::beyond`](crate::probability::beyond)). Each certificate has an error of at most
+/// ([`probability::beyond`]). Each certificate has an error of at most
 /// `alpha`; where there are Lipschitz constants, half of it is the coupling's. `guesses` say where
 /// margins are looked for.
 ///
