@@ -6,9 +6,13 @@
 //! ReLU active at `z0`, with `l < 0` the least z, that is `S in [z0/(z0 - l), 1]`, where all that is
 //! said of derivatives is `[0, 1]`.
 
+use super::Envelope;
 use super::envelope::{FUNCTION_ERROR, met, piece};
-use super::{Envelope, UNDERFLOW};
 use crate::ops::{Curve, Piece};
+
+/// What functions and derivatives may be off near their roots, where cancellation leaves nothing
+/// that is small relative to them.
+const ABSOLUTE: f64 = 1e-14;
 
 /// What is known of `f(z) - f(z0)`.
 #[derive(Debug, Clone, Copy)]
@@ -50,11 +54,20 @@ pub(super) fn secant(pieces: &[Piece], start: [f64; 2], ends: [f64; 2], tangent:
     // The start may be anywhere in its interval.
     let steepest = slopes[0].abs().max(slopes[1].abs()) + tangent.abs();
     let size = at_start.abs() + tangent.abs() * middle.abs();
-    let error = steepest * (start[1] - start[0]) + 2.0 * FUNCTION_ERROR * size + UNDERFLOW;
+    let error = steepest * (start[1] - start[0]) + 2.0 * FUNCTION_ERROR * size + ABSOLUTE;
     let offset = at_start - tangent * middle;
     let remainder = [lines[0].offset - offset - error, lines[1].offset - offset + error];
-    // It is 0 at the start itself.
-    Secant { slopes, remainder: [remainder[0].min(0.0), remainder[1].max(0.0)] }
+    // It is 0 at the start itself; what is no number is no bound.
+    let remainder = [
+        if remainder[0] < 0.0 { remainder[0] } else { unknown(remainder[0], f64::NEG_INFINITY) },
+        if remainder[1] > 0.0 { remainder[1] } else { unknown(remainder[1], f64::INFINITY) },
+    ];
+    Secant { slopes, remainder }
+}
+
+/// A bound that is no number bounds nothing; 0 otherwise.
+fn unknown(bound: f64, nothing: f64) -> f64 {
+    if bound.is_nan() { nothing } else { 0.0 }
 }
 
 enum Bend {
@@ -91,7 +104,7 @@ fn bend(pieces: &[Piece]) -> Option<Bend> {
 fn divided(pieces: &[Piece], a: f64, b: f64) -> [f64; 2] {
     let [at_a, at_b] = [a, b].map(|x| piece(pieces, x).curve.value(x));
     let width = (a - b).abs();
-    let error = (2.0 * FUNCTION_ERROR * (at_a.abs() + at_b.abs()) + UNDERFLOW) / width;
+    let error = (2.0 * FUNCTION_ERROR * (at_a.abs() + at_b.abs()) + 2.0 * ABSOLUTE) / width;
     let slope = (at_a - at_b) / (a - b);
     if slope.is_finite() && error.is_finite() {
         [slope - error, slope + error]
@@ -110,7 +123,7 @@ fn derivatives(pieces: &[Piece], hull: [f64; 2]) -> [f64; 2] {
             let slope = piece.curve.slope(at);
             let error = match piece.curve {
                 Curve::Line { .. } => 0.0,
-                _ => FUNCTION_ERROR * slope.abs() + UNDERFLOW,
+                _ => FUNCTION_ERROR * slope.abs() + ABSOLUTE,
             };
             // NaN is no slope.
             let sound = |bound: f64, limit: f64| if bound.is_nan() { limit } else { bound };

@@ -171,7 +171,10 @@ pub fn norm(operator: &Operator) -> Result<f64, String> {
         }
         (Operator::ElementwiseAffine(affine), _) => {
             let scales = real::numbers(affine.scale.val());
-            scales.into_iter().fold(0.0, |m: f64, s| if s.abs() <= m { m } else { s.abs() })
+            // NaN stays.
+            scales
+                .into_iter()
+                .fold(0.0, |m: f64, s| if s.abs() <= m || m.is_nan() { m } else { s.abs() })
         }
         (_, OperatorConfig::Gather(config)) => most_taken(&config).sqrt(),
         (_, OperatorConfig::MaxPool2d(config)) => most_windows(&config).sqrt(),

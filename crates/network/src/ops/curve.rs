@@ -35,7 +35,8 @@ const GELU_TANH_INFLECTION: f64 = 1.418_504_008_790_828_4;
 const SILU_INFLECTION: f64 = 2.399_357_280_515_467_7;
 const MISH_INFLECTIONS: [f64; 2] = [-2.256_376_396_360_793, 1.490_571_179_485_428_5];
 
-/// Pieces of a wave that are made at most.
+/// Pieces of a wave that are made at most, and arguments beyond which inflections are not known to
+/// enough digits.
 const WAVES: f64 = 1e6;
 
 impl Function {
@@ -158,8 +159,10 @@ fn power(exponent: f64) -> Vec<Piece> {
 /// A wave that turns from convex to concave where `x / pi + phase` is even, and back where odd.
 fn waves(function: Function, phase: f64, low: f64, high: f64) -> Result<Vec<Piece>, String> {
     let (first, end) = ((low / PI + phase).floor(), (high / PI + phase).ceil());
-    if end - first > WAVES {
-        return Err(format!("{function:?} of values from {low} to {high} has too many periods"));
+    if end - first > WAVES || low.abs().max(high.abs()) > WAVES {
+        return Err(format!(
+            "{function:?} of values from {low} to {high} is too far out or has too many periods"
+        ));
     }
     let count = (end - first) as usize + 1;
     let half = |k: usize| {

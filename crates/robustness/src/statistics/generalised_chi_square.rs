@@ -154,7 +154,10 @@ impl GeneralisedChiSquare {
             let value = saddle.ratio(&factors, t) * Complex::new(cosine * cosh, sine * sinh);
             sum += value.re;
             u += STEP;
-            if value.l1_norm() <= NEGLIGIBLE || value.is_nan() {
+            if value.is_nan() {
+                return f64::NAN;
+            }
+            if value.l1_norm() <= NEGLIGIBLE {
                 break;
             }
         }

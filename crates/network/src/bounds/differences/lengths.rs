@@ -150,7 +150,8 @@ impl Span<'_> {
             norm += balanced(part.to_vec(), balance) * balance.length;
         }
         norm += dot(errors, errors).sqrt();
-        let slack = 1.0 + rounding(features);
+        let widest = balances.iter().map(|balance| balance.inverse.len()).max().unwrap_or(0);
+        let slack = 1.0 + rounding(features.max(widest));
         let rows: Vec<f64> = rows.iter().zip(errors).map(|(row, e)| (row + e) * slack).collect();
         let norm = (norm * slack).min(dot(&rows, &rows).sqrt() * slack);
         Lengths { norm, rows }

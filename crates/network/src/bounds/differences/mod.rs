@@ -153,6 +153,9 @@ impl Differences<'_> {
         let all: Vec<usize> = (0..tangents.len()).collect();
         let slopes: Vec<&[f64]> = self.layers.iter().map(|layer| &layer.tangents[..]).collect();
         let jacobian = self.pull_features(input, &all, &slopes, &[]).input;
+        if jacobian.iter().any(|entry| !entry.is_finite()) {
+            return Err("has a Jacobian before it that is not finite".to_string());
+        }
         let largest = |row: &[f64]| row.iter().fold(0.0, |m: f64, a| m.max(a.abs()));
         let norms = jacobian.chunks_exact(self.point.len());
         let norms = norms.map(|row| [largest(row), dot(row, row).sqrt()]).collect();

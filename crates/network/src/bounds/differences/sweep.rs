@@ -92,7 +92,7 @@ impl<'a> Sweep<'a> {
                 slopes.halves.push(half * (1.0 + 1e-12) + 1e-15 * low.abs().max(high.abs()));
             }
             // Changes are from below 0 to above.
-            let change = [(low * by[1]).min(high * by[0]), (low * by[0]).max(high * by[1])];
+            let change = [least(low * by[1], high * by[0]), -least(-low * by[0], -high * by[1])];
             let rest = if tangent < 0.0 { [rest[1], rest[0]] } else { rest };
             for (end, value, sign) in [
                 (0, change[0], -1.0),
@@ -173,6 +173,11 @@ fn image(operator: &Operator, changes: &[&[f64]]) -> Vec<f64> {
     let inputs: Vec<&Tensor<2>> = zeros.iter().collect();
     let at = Evaluation { inputs: &inputs, output: inputs[0] };
     real::numbers(operator.jvp(at, &tangents))
+}
+
+/// The smaller one, and no number if one is none.
+fn least(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a < b { a } else { b }
 }
 
 /// Rounded outward by more than a few operations can err.
