@@ -170,8 +170,8 @@ pub fn assess(
     let draws = 0..settings.draws;
     let certify = settings.certify.is_some() && model.latent() <= certificate::LATENTS;
     let (estimates, moments) = if certify {
-        let moments = probability::beyond(target, Purpose::Estimation, &encoding, &radii, draws)?;
-        (moments.iter().map(|beyond| beyond.events().complement()).collect(), moments)
+        let found = probability::beyond(target, Purpose::Estimation, &encoding, &radii, draws)?;
+        found.into_iter().map(|beyond| (beyond.within, beyond.moments)).unzip()
     } else {
         let purpose = Purpose::Estimation;
         (probability::within(target, purpose, &encoding, &radii, draws)?, vec![])

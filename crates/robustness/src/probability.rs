@@ -97,8 +97,28 @@ pub fn within(
     Ok(counts.into_iter().map(|count| Proportion::new(count, total)).collect())
 }
 
-/// Draws beyond each of several radii under a posterior, with the noise that led there: the same
-/// draws as those of [`within`].
+/// What draws say about a radius.
+#[derive(Debug, Clone)]
+pub struct Beyond {
+    /// Draws within the radius.
+    pub within: Proportion,
+    /// Draws that are not surely within it, whatever their evaluation in f32 may have lost, with the
+    /// noise that led there.
+    pub moments: IndicatorMoments,
+}
+
+/// What the evaluation of `|Delta|` may lose, in f32, relative to it and to the reconstruction it is
+/// measured from: a hundred times the rounding of one operation. An allowance, not a bound.
+const EVALUATION: f64 = 1e-5;
+
+/// How much damages may differ from what they are in real numbers.
+pub(crate) fn evaluation_error(target: Target<'_>) -> impl Fn(f64) -> f64 {
+    let reference = norm(host(target.reference.clone()).iter().map(|&v| f64::from(v)));
+    move |damage| EVALUATION * (damage + reference)
+}
+
+/// What draws say about each of several radii under a posterior: the same draws as those of
+/// [`within`].
 ///
 /// # Errors
 /// If a damage is not finite: NaN is never robust.
@@ -108,18 +128,30 @@ pub fn beyond(
     encoding: &Encoding,
     radii: &[f64],
     range: std::ops::Range<u64>,
-) -> Result<Vec<IndicatorMoments>, Error> {
+) -> Result<Vec<Beyond>, Error> {
     let draws = Draws { noise: target.noise, purpose, index: target.index };
     let latent = target.model.latent();
     let mut moments = vec![IndicatorMoments::new(latent); radii.len()];
+    let mut counts = vec![0u64; radii.len()];
+    let error = evaluation_error(target);
+    let surely: Vec<f64> = radii.iter().map(|&r| r - error(r)).collect();
     let mut finite = true;
+    let total = range.end - range.start;
     target.model.for_each_damage(encoding, target.reference, draws, range, |noise, batch| {
         for (eta, &damage) in noise.chunks_exact(latent).zip(batch) {
             finite &= damage.is_finite();
-            for (moments, r) in moments.iter_mut().zip(radii) {
-                moments.observe(eta, f64::from(damage) > *r);
+            let damage = f64::from(damage);
+            for slot in 0..radii.len() {
+                counts[slot] += u64::from(damage <= radii[slot]);
+                moments[slot].observe(eta, damage > surely[slot]);
             }
         }
     });
-    if finite { Ok(moments) } else { Err(Error::NotFinite("a sampled reconstruction")) }
+    if !finite {
+        return Err(Error::NotFinite("a sampled reconstruction"));
+    }
+    let pairs = counts.into_iter().zip(moments);
+    Ok(pairs
+        .map(|(count, moments)| Beyond { within: Proportion::new(count, total), moments })
+        .collect())
 }

@@ -22,6 +22,8 @@ use crate::statistics::MomentLimits;
 pub const STEP: f64 = 0.5;
 /// Centres on each side of the posterior at x.
 pub const CENTRES: isize = 7;
+/// Where the last of them stands.
+pub const FARTHEST: f64 = CENTRES as f64 * STEP;
 
 /// The share of alpha that the limits about a centre may err by.
 pub fn share(centre: isize) -> f64 {

@@ -24,6 +24,7 @@
 pub mod coupling;
 pub mod cover;
 pub mod design;
+mod drawn;
 pub mod draws;
 pub mod lipschitz;
 pub mod margin;

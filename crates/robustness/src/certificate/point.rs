@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use vaegis_vae::{LipschitzConstants, Purpose};
 
 use super::coupling::{self, lipschitz_distance};
+use super::drawn::{Drawn, length};
 use super::{
     Certificate, Lipschitz, Neighbourhood, Posteriors, Reachable, Search, cover, posteriors,
 };
@@ -56,23 +57,24 @@ pub fn at_point(
             Search { start: start.min(largest), largest, tolerance: TOLERANCE }
         })
         .collect();
+    let neighbourhood = Neighbourhood::new(target.model.encoder_bounder(), domain, target.x)?;
+    let point = Place { target, encoding, neighbourhood: &neighbourhood, radii };
     let Some(constants) = target.model.lipschitz() else {
-        return from_draws(target, encoding, domain, (radii, beyond), alpha, &searches, None);
+        return point.by_draws(beyond, alpha, &searches, None);
     };
     let longest = target.ball.largest_change();
     let LipschitzConstants { decoder, encoder_mean, encoder_sigma } = constants;
     let per_unit = [encoder_mean * longest, encoder_sigma * longest];
     let half = 0.5 * alpha;
-    let drawn =
-        from_draws(target, encoding, domain, (radii, beyond), half, &searches, Some(per_unit));
-    let coupled = Coupled::new(target, encoding, decoder, per_unit);
-    let sigma = encoding.sigma.iter().map(|&sigma| f64::from(sigma)).collect();
-    let constants = constants.into();
-    let by_construction = Lipschitz::new(constants, sigma, Reference::Mean).ok();
+    let drawn = Drawn::new(&neighbourhood, encoding)?;
+    let by_draws = point.by_draws(beyond, half, &searches, Some(per_unit));
+    let coupled = Coupled::new(target, encoding, &drawn, decoder, per_unit);
+    let largest_sigmas = drawn.sigmas().into_iter().map(|[_, high]| high).collect();
+    let by_construction = Lipschitz::new(constants.into(), largest_sigmas, Reference::Mean).ok();
     let certificates = radii.iter().zip(&searches).enumerate().map(|(slot, (&r, search))| {
         let mut best = coupled.certificate(r, half, search);
-        if let Ok(drawn) = &drawn {
-            best = best.larger(drawn[slot].clone());
+        if let Ok(by_draws) = &by_draws {
+            best = best.larger(by_draws[slot].clone());
         }
         match &by_construction {
             Some(lipschitz) => best.larger(lipschitz.certificate(r).in_units_of(longest)),
@@ -82,38 +84,47 @@ pub fn at_point(
     Ok(certificates.collect())
 }
 
-/// From bounds on the posterior and draws.
-fn from_draws(
-    target: Target<'_>,
-    encoding: &Encoding,
-    domain: &Domain,
-    (radii, beyond): (&[f64], &[IndicatorMoments]),
-    alpha: f64,
-    searches: &[Search],
-    lipschitz: Option<[f64; 2]>,
-) -> Result<Vec<Certificate>, vaegis_network::Error> {
-    let neighbourhood = Neighbourhood::new(target.model.encoder_bounder(), domain, target.x)?;
-    let posteriors = Posteriors::new(&neighbourhood, lipschitz)?;
-    // Radii share what is known, and look at the same distances at first.
-    let mut reachable: HashMap<u64, Option<Reachable>> = HashMap::new();
-    let mut centres =
-        Centres { target, encoding, radii, axis: posteriors.axis(), known: HashMap::new() };
-    let certificates = (0..radii.len()).map(|slot| {
-        let mut limits = |centre: isize| {
-            let moments = match centre {
-                0 => &beyond[slot],
-                _ => &centres.beyond(centre, beyond[slot].events().draws() / SHARE)?[slot],
+/// What is certified.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    target: Target<'a>,
+    encoding: &'a Encoding,
+    neighbourhood: &'a Neighbourhood<'a>,
+    radii: &'a [f64],
+}
+
+impl Place<'_> {
+    /// From bounds on the posterior and draws.
+    fn by_draws(
+        self,
+        beyond: &[IndicatorMoments],
+        alpha: f64,
+        searches: &[Search],
+        lipschitz: Option<[f64; 2]>,
+    ) -> Result<Vec<Certificate>, vaegis_network::Error> {
+        let Self { target, encoding, neighbourhood, radii } = self;
+        let posteriors = Posteriors::new(neighbourhood, encoding, lipschitz)?;
+        // Radii share what is known, and look at the same distances at first.
+        let mut reachable: HashMap<u64, Option<Reachable>> = HashMap::new();
+        let mut centres =
+            Centres { target, encoding, radii, axis: posteriors.axis(), known: HashMap::new() };
+        let certificates = (0..radii.len()).map(|slot| {
+            let mut limits = |centre: isize| {
+                let moments = match centre {
+                    0 => &beyond[slot],
+                    _ => &centres.beyond(centre, beyond[slot].events().draws() / SHARE)?[slot],
+                };
+                Some(moments.limits(alpha * cover::share(centre)))
             };
-            Some(moments.limits(alpha * cover::share(centre)))
-        };
-        let mut all: HashMap<isize, Option<MomentLimits>> = HashMap::new();
-        let limits = |centre: isize| *all.entry(centre).or_insert_with(|| limits(centre));
-        cover::from_centres(radii[slot], alpha, &searches[slot], limits, |distance| {
-            let found = reachable.entry(distance.to_bits());
-            found.or_insert_with(|| posteriors.within(distance)).clone()
-        })
-    });
-    Ok(certificates.collect())
+            let mut all: HashMap<isize, Option<MomentLimits>> = HashMap::new();
+            let limits = |centre: isize| *all.entry(centre).or_insert_with(|| limits(centre));
+            cover::from_centres(radii[slot], alpha, &searches[slot], limits, |distance| {
+                let found = reachable.entry(distance.to_bits());
+                found.or_insert_with(|| posteriors.within(distance)).clone()
+            })
+        });
+        Ok(certificates.collect())
+    }
 }
 
 /// Draws that drive the posteriors of x and x' alike, where all is Lipschitz.
@@ -121,30 +132,45 @@ struct Coupled {
     decoder: f64,
     /// Of mean and sigma, per unit of a perturbation.
     encoder: [f64; 2],
-    latent: usize,
+    /// How far the true mean and standard deviations are from those that were drawn from.
+    errors: (f64, Vec<f64>),
     eta: Vec<f32>,
-    /// `|g(mu + eta sigma) - g(mu)|`; none if one is not finite.
-    distances: Option<Vec<f32>>,
+    /// `|g(mu + eta sigma) - g(mu)|`, and what its evaluation may lose; none if one is not finite.
+    distances: Option<Vec<f64>>,
 }
 
 impl Coupled {
-    fn new(target: Target<'_>, encoding: &Encoding, decoder: f64, encoder: [f64; 2]) -> Self {
+    fn new(
+        target: Target<'_>,
+        encoding: &Encoding,
+        drawn: &Drawn,
+        decoder: f64,
+        encoder: [f64; 2],
+    ) -> Self {
         let Target { noise, index, .. } = target;
         let latent = encoding.mu.len();
-        let count = COUPLED as usize;
-        let eta = noise.normal(Purpose::Coupling, index, 0, count, latent);
+        let eta = noise.normal(Purpose::Coupling, index, 0, COUPLED as usize, latent);
         let distances = target.damages(encoding, eta.clone()).ok();
-        Self { decoder, encoder, latent, eta, distances }
+        let error = probability::evaluation_error(target);
+        let upper = |&damage: &f32| f64::from(damage) + error(f64::from(damage));
+        let distances = distances.map(|all| all.iter().map(upper).collect());
+        let mean_error = length(drawn.mean_errors().into_iter());
+        let pairs = drawn.sigmas().into_iter().zip(&drawn.sigma);
+        let sigma_errors = pairs.map(|([low, high], sigma)| (high - sigma).max(sigma - low));
+        let errors = (mean_error, sigma_errors.collect());
+        Self { decoder, encoder, errors, eta, distances }
     }
 
     fn certificate(&self, r: f64, alpha: f64, search: &Search) -> Certificate {
-        let [mean, sigma] = self.encoder;
+        let ([mean, sigma], (mean_error, sigma_errors)) = (self.encoder, &self.errors);
         coupling::coupled(r, COUPLED, alpha, search, |distance| {
-            let (shift, scales) = (mean * distance, vec![sigma * distance; self.latent]);
-            let etas = self.eta.chunks_exact(self.latent);
+            let shift = mean * distance + mean_error;
+            let scales: Vec<f64> =
+                sigma_errors.iter().map(|error| sigma * distance + error).collect();
+            let etas = self.eta.chunks_exact(scales.len());
             let pairs = etas.zip(self.distances.as_ref()?);
             let farthest = pairs.map(|(eta, &at_rest)| {
-                lipschitz_distance(f64::from(at_rest), self.decoder, shift, &scales, eta)
+                lipschitz_distance(at_rest, self.decoder, shift, &scales, eta)
             });
             Some(farthest.collect())
         })
@@ -176,7 +202,9 @@ impl Centres<'_> {
             // Every centre has draws of its own.
             let first = (centre + cover::CENTRES) as u64 * draws;
             let range = first..first + draws;
-            probability::beyond(*target, Purpose::Certification, &shifted, radii, range).ok()
+            let purpose = Purpose::Certification;
+            let found = probability::beyond(*target, purpose, &shifted, radii, range).ok()?;
+            Some(found.into_iter().map(|beyond| beyond.moments).collect())
         });
         measured.as_ref()
     }

@@ -19,13 +19,16 @@ use vaegis_network::bounds::{self, Bounder, Differences, InputSet, Method, spect
 use vaegis_network::ops::{ElementwiseAffineConfig, Initialiser, OperatorConfig};
 use vaegis_network::{Network, NetworkBuilder, Weights};
 
-use super::{Ellipsoid, Reachable};
-use crate::{Domain, Norm};
+use super::drawn::{Drawn, length};
+use super::{Ellipsoid, Reachable, cover};
+use crate::{Domain, Encoding, Norm};
 
 /// Operations of bounds that are paid for each point, once: seconds.
 const OPERATIONS: f64 = 4e10;
 /// Operations of linear bounds, which are paid for each distance that is tried.
 const LINEAR_OPERATIONS: f64 = 4e9;
+/// More than the relative error of sums over as many features as `ENTRIES` allows, in f64.
+const ROUNDING: f64 = 1e-8;
 /// Numbers that Jacobians may have together: 128 MiB of them.
 const ENTRIES: f64 = (1 << 24) as f64;
 
@@ -84,11 +87,11 @@ impl<'a> Neighbourhood<'a> {
         Ok(Self { domain, scaled, encoder, centre, limits })
     }
 
-    fn bounder(&self) -> &Bounder {
+    pub(super) fn bounder(&self) -> &Bounder {
         self.scaled.as_ref().unwrap_or(self.encoder)
     }
 
-    fn set(&self, radius: f64) -> Result<InputSet, vaegis_network::Error> {
+    pub(super) fn set(&self, radius: f64) -> Result<InputSet, vaegis_network::Error> {
         let norm = match self.domain.norm {
             Norm::L1 => bounds::Norm::L1,
             Norm::L2 => bounds::Norm::L2,
@@ -118,28 +121,24 @@ fn perturbation(
     weights.apply(network, "", "the units".as_ref())
 }
 
-/// Bounds on the posteriors of all inputs near a point.
+/// Bounds on the posteriors of all inputs near a point, as seen from the one that is drawn from
+/// (`drawn`).
 #[derive(Debug)]
 pub struct Posteriors<'a> {
     neighbourhood: &'a Neighbourhood<'a>,
     /// `Sigma^(-1/2) mu`, and half the log-variance; and, with an axis, the part of the former along
     /// it, the rest, and both in units of the axes.
     weightings: Vec<Vec<Option<Tensor<2>>>>,
-    /// What these are at the point, `[latent]` each.
-    centres: [Vec<f64>; 2],
+    /// Ends of what the first two are at the point, `[latent]` each.
+    centres: [Vec<[f64; 2]>; 2],
     /// None where an operator has no rule for differences.
     differences: Option<Differences<'a>>,
     axis: Option<Axis>,
-    lipschitz: Option<Lipschitz>,
-}
-
-/// Lipschitz constants of an encoder, per unit of a perturbation.
-#[derive(Debug, Clone)]
-struct Lipschitz {
-    mean: f64,
-    sigma: f64,
-    /// Standard deviations at the point.
-    sigmas: Vec<f64>,
+    /// Lipschitz constants of mean and standard deviation, per unit of a perturbation.
+    lipschitz: Option<[f64; 2]>,
+    drawn: Drawn,
+    /// What the true means are off those that are drawn from, in standard deviations.
+    offsets: Vec<f64>,
 }
 
 /// The direction in which the mean moves most, whitened, to first order.
@@ -152,30 +151,17 @@ struct Axis {
 }
 
 impl<'a> Posteriors<'a> {
-    /// Of an encoder `x -> (mu, log sigma^2)`, whose mean and standard deviation may have Lipschitz
+    /// Of an encoder `x -> (mu, log sigma^2)`, of which `encoding` was evaluated, and whose mean and standard deviation may have Lipschitz
     /// constants, per unit of a perturbation.
     ///
     /// # Errors
     /// If an operator has no rule for bounds, or bounds at the point itself are not finite.
     pub fn new(
         neighbourhood: &'a Neighbourhood<'a>,
+        encoding: &Encoding,
         lipschitz: Option<[f64; 2]>,
     ) -> Result<Self, vaegis_network::Error> {
         let bounder = neighbourhood.bounder();
-        let at = tensor(neighbourhood.centre.clone(), [1, neighbourhood.centre.len()]);
-        let outputs = bounder.network().forward(at);
-        let [mu, log_variance] = [0, 1].map(|output| numbers(outputs[output].clone()));
-        let latent = mu.len();
-        let diagonal = |entry: &dyn Fn(usize) -> f64| {
-            let mut matrix = vec![0.0; latent * latent];
-            (0..latent).for_each(|i| matrix[i * (latent + 1)] = entry(i));
-            Some(tensor(matrix, [latent, latent]))
-        };
-        let inverse: Vec<f64> = log_variance.iter().map(|l| (-0.5 * l).exp()).collect();
-        let mut weightings =
-            vec![vec![diagonal(&|i| inverse[i]), None], vec![None, diagonal(&|_| 0.5)]];
-        let whitened = mu.iter().zip(&inverse).map(|(mu, inverse)| mu * inverse).collect();
-        let centres = [whitened, log_variance.iter().map(|l| 0.5 * l).collect()];
         let too_large = |found: f64, most: f64, what: &str| {
             vaegis_network::Error::Bounds(format!(
                 "the encoder is too large to be bounded: {found:.1e} {what}, at most {most:.1e}"
@@ -188,6 +174,19 @@ impl<'a> Posteriors<'a> {
         if entries > ENTRIES {
             return Err(too_large(entries, ENTRIES, "numbers in Jacobians"));
         }
+        let drawn = Drawn::new(neighbourhood, encoding)?;
+        let latent = drawn.mu.len();
+        let diagonal = |entry: &dyn Fn(usize) -> f64| {
+            let mut matrix = vec![0.0; latent * latent];
+            (0..latent).for_each(|i| matrix[i * (latent + 1)] = entry(i));
+            Some(tensor(matrix, [latent, latent]))
+        };
+        let inverse: Vec<f64> = drawn.sigma.iter().map(|sigma| sigma.recip()).collect();
+        let mut weightings =
+            vec![vec![diagonal(&|i| inverse[i]), None], vec![None, diagonal(&|_| 0.5)]];
+        let whitened = drawn.means.iter().zip(&inverse);
+        let whitened = whitened.map(|([low, high], inverse)| [low * inverse, high * inverse]);
+        let centres = [whitened.collect(), drawn.logarithms.clone()];
         let differences = match bounder.differences(&neighbourhood.centre) {
             Ok(differences) => Some(differences),
             // Whether the operator has a rule for linear bounds the point itself tells.
@@ -207,11 +206,17 @@ impl<'a> Posteriors<'a> {
         if let Some(axis) = &axis {
             weightings.extend(axis.weightings(&inverse).map(|matrix| vec![Some(matrix), None]));
         }
-        let lipschitz = lipschitz.map(|[mean, sigma]| {
-            let sigmas = log_variance.iter().map(|l| (0.5 * l).exp()).collect();
-            Lipschitz { mean, sigma, sigmas }
-        });
-        Ok(Self { neighbourhood, weightings, centres, differences, axis, lipschitz })
+        let offsets = drawn.offsets();
+        Ok(Self {
+            neighbourhood,
+            weightings,
+            centres,
+            differences,
+            axis,
+            lipschitz,
+            drawn,
+            offsets,
+        })
     }
 
     /// The unit vector, `[latent]`, along which whitened shifts are longest; none where only their
@@ -223,8 +228,8 @@ impl<'a> Posteriors<'a> {
     /// Bounds on the posteriors of all inputs within a distance, if there are any.
     pub fn within(&self, radius: f64) -> Option<Reachable> {
         let found = self.by_bounds(radius);
-        match &self.lipschitz {
-            Some(lipschitz) => lipschitz.tighten(found, radius),
+        match self.lipschitz {
+            Some(constants) => self.tightened(found, constants, radius),
             None => found,
         }
     }
@@ -240,68 +245,43 @@ impl<'a> Posteriors<'a> {
             None => self.by_linear_functions(&set)?,
         };
         let [(shift, shifts), (_, changes), parts @ ..] = found.as_slice() else { return None };
-        // The exponentials are rounded outward.
-        let scale = |change: &f64| {
+        // From the true posterior at the point to the one that is drawn from.
+        let offset = length(self.offsets.iter().copied());
+        let shifts = shifts.iter().zip(&self.offsets).map(|(shift, offset)| shift + offset);
+        let scales = changes.iter().zip(self.drawn.ratios()).map(|(change, [low, high])| {
+            // The exponentials are rounded outward.
             let change = change * (1.0 + 1e-12);
-            [(-change).exp() * (1.0 - 1e-12), change.exp() * (1.0 + 1e-12)]
-        };
-        let scales = changes.iter().map(scale).collect();
-        let reachable = Reachable::new(*shift, scales).ok()?.with_shifts(shifts.clone()).ok()?;
+            [low * (-change).exp() * (1.0 - 1e-12), high * change.exp() * (1.0 + 1e-12)]
+        });
+        let reachable = Reachable::new(shift + offset, scales.collect()).ok()?;
+        let reachable = reachable.with_shifts(shifts.collect()).ok()?;
         let (Some(axis), [along, across, joint]) = (&self.axis, parts) else {
             return Some(reachable);
         };
-        let [along, across, joint] = [along.0, across.0, joint.0];
-        let ellipsoid = Ellipsoid { along, across, axes: axis.lengths, joint };
+        let ellipsoid = Ellipsoid {
+            along: along.0 + offset,
+            across: across.0 + offset,
+            axes: axis.lengths,
+            joint: joint.0 + offset / axis.lengths[1].min(axis.lengths[0]),
+            misplaced: self.drawn.misplaced(cover::FARTHEST),
+        };
         reachable.with_ellipsoid(ellipsoid).ok()
     }
 
-    fn by_linear_functions(&self, set: &InputSet) -> Option<Vec<(f64, Vec<f64>)>> {
-        let bounds = self.neighbourhood.bounder().bounds(set, Method::Crown).ok()?;
-        let mut found = vec![];
-        for (weighting, centre) in self.weightings.iter().zip(&self.centres) {
-            let specification: Vec<Option<Tensor<3>>> =
-                weighting.iter().map(|part| part.clone().map(|part| part.unsqueeze())).collect();
-            let linear = bounds.relaxation(&specification).ok()?;
-            let ends = linear.interval.low().iter().zip(linear.interval.high()).zip(centre);
-            // The centres are rounded: they are as exact as sums in f64 are.
-            let farthest = |((low, high), at): ((&f64, &f64), &f64)| {
-                (high - at).max(at - low) + 1e-9 * at.abs()
-            };
-            let rows: Vec<f64> = ends.map(farthest).collect();
-            let by_rows = rows.iter().map(|row| row * row).sum::<f64>().sqrt() * (1.0 + 1e-12);
-            let (lower, upper) = (numbers(linear.lower), numbers(linear.upper));
-            let point = &self.neighbourhood.centre;
-            let middle: Vec<f64> = lower.iter().zip(&upper).map(|(l, u)| 0.5 * (l + u)).collect();
-            let longest = set.longest(0);
-            let mut rest = 0.0;
-            for (row, at) in centre.iter().enumerate() {
-                let span = row * point.len()..(row + 1) * point.len();
-                let dot = |a: &[f64]| a.iter().zip(point).map(|(a, x)| a * x).sum::<f64>();
-                let (lower, upper) = (&lower[span.clone()], &upper[span]);
-                let gap = lower.iter().zip(upper).map(|(l, u)| (u - l).powi(2)).sum::<f64>().sqrt();
-                let below = dot(lower) + linear.lower_constants[row] - at;
-                let above = dot(upper) + linear.upper_constants[row] - at;
-                let error = 0.5 * gap * longest + above.max(-below) + 1e-9 * at.abs();
-                rest += error * error;
-            }
-            let norm = spectral_norm(&middle, point.len()) * longest + rest.sqrt();
-            found.push((by_rows.min(norm * (1.0 + 1e-12)), rows));
-        }
-        Some(found)
-    }
-}
-
-impl Lipschitz {
-    /// What is known besides, with what these constants say.
-    fn tighten(&self, known: Option<Reachable>, radius: f64) -> Option<Reachable> {
-        let least = self.sigmas.iter().copied().fold(f64::INFINITY, f64::min);
-        let shift = self.mean * radius / least * (1.0 + 1e-12);
-        let change = self.sigma * radius * (1.0 + 1e-12);
-        let range = |sigma: &f64| [1.0 - change / sigma - 1e-12, 1.0 + change / sigma + 1e-12];
-        let mut ranges: Vec<[f64; 2]> = match change {
-            0.0 => vec![[1.0; 2]; self.sigmas.len()],
-            _ => self.sigmas.iter().map(range).collect(),
-        };
+    /// What is known besides, with what Lipschitz constants say.
+    fn tightened(
+        &self,
+        known: Option<Reachable>,
+        [mean, sigma]: [f64; 2],
+        radius: f64,
+    ) -> Option<Reachable> {
+        let least = self.drawn.sigma.iter().copied().fold(f64::INFINITY, f64::min);
+        let offset = length(self.offsets.iter().copied());
+        let shift = (mean * radius / least + offset) * (1.0 + 1e-12);
+        let change = sigma * radius * (1.0 + 1e-12);
+        let ratios = self.drawn.ratios().into_iter().zip(&self.drawn.sigma);
+        let mut ranges: Vec<[f64; 2]> =
+            ratios.map(|([low, high], s)| [low - change / s, high + change / s]).collect();
         let known_shift = known.as_ref().map_or(f64::INFINITY, Reachable::shift);
         if let Some(known) = &known {
             for (range, known) in ranges.iter_mut().zip(known.scales()) {
@@ -314,6 +294,46 @@ impl Lipschitz {
             (Some(tightened), Some(ellipsoid)) => tightened.with_ellipsoid(ellipsoid).ok(),
             (tightened, _) => tightened.or(known),
         }
+    }
+
+    fn by_linear_functions(&self, set: &InputSet) -> Option<Vec<(f64, Vec<f64>)>> {
+        let bounds = self.neighbourhood.bounder().bounds(set, Method::Crown).ok()?;
+        let mut found = vec![];
+        for (weighting, centre) in self.weightings.iter().zip(&self.centres) {
+            let specification: Vec<Option<Tensor<3>>> =
+                weighting.iter().map(|part| part.clone().map(|part| part.unsqueeze())).collect();
+            let linear = bounds.relaxation(&specification).ok()?;
+            let ends = linear.interval.low().iter().zip(linear.interval.high()).zip(centre);
+            let farthest = |((low, high), at): ((&f64, &f64), &[f64; 2])| {
+                ((high - at[0]).max(at[1] - low) + ROUNDING * (at[0].abs() + at[1].abs())).max(0.0)
+            };
+            let rows: Vec<f64> = ends.map(farthest).collect();
+            let by_rows = length(rows.iter().copied());
+            let (lower, upper) = (numbers(linear.lower), numbers(linear.upper));
+            let point = &self.neighbourhood.centre;
+            let middle: Vec<f64> = lower.iter().zip(&upper).map(|(l, u)| 0.5 * (l + u)).collect();
+            let longest = set.longest(0);
+            let mut rest = 0.0;
+            for (row, at) in centre.iter().enumerate() {
+                let span = row * point.len()..(row + 1) * point.len();
+                let (lower, upper) = (&lower[span.clone()], &upper[span]);
+                let gap = length(lower.iter().zip(upper).map(|(l, u)| u - l));
+                let [below, above] = [
+                    (lower, linear.lower_constants[row], at[1]),
+                    (upper, linear.upper_constants[row], at[0]),
+                ]
+                .map(|(a, constant, at)| {
+                    let terms = || a.iter().zip(point).map(|(a, x)| a * x);
+                    let size = terms().map(f64::abs).sum::<f64>() + constant.abs() + at.abs();
+                    (terms().sum::<f64>() + constant - at, ROUNDING * size)
+                });
+                let error = (above.0 + above.1).max(below.1 - below.0).max(0.0);
+                rest += (0.5 * gap * longest + error).powi(2);
+            }
+            let norm = spectral_norm(&middle, point.len()) * longest + rest.sqrt();
+            found.push((by_rows.min(norm * (1.0 + 1e-12)), rows));
+        }
+        Some(found)
     }
 }
 

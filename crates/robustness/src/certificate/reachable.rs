@@ -28,6 +28,8 @@ pub struct Ellipsoid {
     pub axes: [f64; 2],
     /// Of both together.
     pub joint: f64,
+    /// How far posteriors that are said to stand on the axis may stand beside their places.
+    pub misplaced: f64,
 }
 
 impl Ellipsoid {
@@ -124,8 +126,8 @@ impl Reachable {
     /// # Errors
     /// If a number is negative or not finite, or an axis is 0.
     pub fn with_ellipsoid(mut self, ellipsoid: Ellipsoid) -> Result<Self, InvalidReachable> {
-        let Ellipsoid { along, across, axes, joint } = ellipsoid;
-        for value in [along, across, joint] {
+        let Ellipsoid { along, across, axes, joint, misplaced } = ellipsoid;
+        for value in [along, across, joint, misplaced] {
             if !value.is_finite() || value < 0.0 {
                 return Err(InvalidReachable::Shift(value));
             }
@@ -148,8 +150,9 @@ impl Reachable {
     pub fn slice(&self, centre: f64, half: f64) -> Option<Self> {
         // The rest is longest where the part along the axis is least.
         let least = (centre.abs() - half).max(0.0);
-        let rest = self.ellipsoid?.rest(least, self.shift)?;
-        let shift = half.hypot(rest) * (1.0 + 1e-12);
+        let ellipsoid = self.ellipsoid?;
+        let rest = ellipsoid.rest(least, self.shift)?;
+        let shift = (half.hypot(rest) + ellipsoid.misplaced) * (1.0 + 1e-12);
         Some(Self { shift, shifts: None, scales: self.scales.clone(), ellipsoid: None })
     }
 
