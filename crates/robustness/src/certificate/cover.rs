@@ -80,3 +80,156 @@ fn covered(
     }
     reachable.slice((CENTRES + 1) as f64 * STEP, 0.5 * STEP).is_none()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::super::Ellipsoid;
+    use super::super::margin::from_limits;
+    use super::super::tests::Event;
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+
+    const SEARCH: Search = Search { start: 1.0, largest: 100.0, tolerance: 1e-3 };
+
+    /// An ellipsoid with semi-axes of R along the first latent and `ratio R` across, and scales that
+    /// go with R too.
+    fn ellipsoid(distance: f64, latents: usize, ratio: f64, scale: f64) -> Option<Reachable> {
+        let ends = [(-scale * distance).exp(), (scale * distance).exp()];
+        let (along, across, joint) = (distance, ratio * distance, distance);
+        let ellipsoid = Ellipsoid { along, across, axes: [1.0, ratio], joint, misplaced: 0.0 };
+        Reachable::new(distance, vec![ends; latents]).ok()?.with_ellipsoid(ellipsoid).ok()
+    }
+
+    /// An event as it is seen from a centre.
+    fn from_centre(event: &Event, centre: isize) -> Event {
+        let mut moved = event.clone();
+        moved.centre[0] -= centre as f64 * STEP;
+        moved
+    }
+
+    fn certified(event: &Event, ratio: f64, scale: f64) -> Certificate {
+        let latents = event.weights.len();
+        let limits = |centre| Some(from_centre(event, centre).limits());
+        let reachable = |distance| ellipsoid(distance, latents, ratio, scale);
+        from_centres(4.0, 0.0, &SEARCH, limits, reachable)
+    }
+
+    /// Outside an ellipsoid, so far out that its probability is this.
+    fn outside(weights: Vec<f64>, centre: Vec<f64>, probability: f64) -> Event {
+        let still = vec![0.0; weights.len()];
+        let scales = vec![1.0; weights.len()];
+        let mut event = Event { weights, centre, ends: vec![0.0, f64::INFINITY] };
+        let (mut low, mut high) = (0.0, 1e3);
+        for _ in 0..60 {
+            event.ends[0] = 0.5 * (low + high);
+            let beyond = event.probability(&still, &scales);
+            if beyond < probability { high = event.ends[0] } else { low = event.ends[0] }
+        }
+        event
+    }
+
+    /// A slab that is safe along the whole axis.
+    fn slab() -> Event {
+        Event { weights: vec![1e-9, 1.0], centre: vec![0.0; 2], ends: vec![2.0, f64::INFINITY] }
+    }
+
+    #[derive(Debug, Clone)]
+    struct Case {
+        event: Event,
+        ratio: f64,
+        scale: f64,
+        /// Directions, and places in ranges of scales.
+        probes: Vec<(Vec<f64>, Vec<f64>)>,
+    }
+
+    fn case() -> impl Strategy<Value = Case> {
+        let vector = |low: f64, high: f64| prop::collection::vec(low..high, 3);
+        let probes = prop::collection::vec((vector(-1.0, 1.0), vector(-1.0, 1.0)), 40);
+        let event = (vector(0.05, 1.0), vector(-1.0, 1.0), 0.02..0.4_f64);
+        (event, 0.1..1.0_f64, 0.0..0.15_f64, probes).prop_map(
+            |((weights, centre, probability), ratio, scale, probes)| {
+                let event = outside(weights, centre, probability);
+                Case { event, ratio, scale, probes }
+            },
+        )
+    }
+
+    /// Nothing that can be reached is beyond r with a probability of one half or more.
+    #[test]
+    fn what_is_covered_is_safe() {
+        let covered = Cell::new(0);
+        let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
+        let property = |Case { event, ratio, scale, probes }: Case| {
+            let found = certified(&event, ratio, scale);
+            covered.set(covered.get() + u32::from(found.method() == Method::Cover));
+            let margin = found.margin();
+            for (direction, scales) in probes {
+                let length = direction.iter().map(|d| d * d).sum::<f64>().sqrt();
+                let along = direction.iter().zip([1.0, ratio, ratio]);
+                let shift: Vec<f64> = along.map(|(d, axis)| margin * axis * d / length).collect();
+                let scales: Vec<f64> = scales.iter().map(|s| (s * scale * margin).exp()).collect();
+                let beyond = event.probability(&shift, &scales);
+                prop_assert!(beyond < 0.5 + 1e-9, "{beyond} at {margin}, {:?}", found.method());
+            }
+            Ok(())
+        };
+        TestRunner::new(config).run(&case(), property).unwrap_or_else(|error| panic!("{error}"));
+        assert!(covered.get() > 10, "only {} were covered", covered.get());
+    }
+
+    /// What ends a cover along a safe axis are its centres, exactly.
+    #[test]
+    fn centres_reach_as_far_as_they_stand() {
+        let found = certified(&slab(), 0.1, 0.0);
+        let end = FARTHEST + 0.5 * STEP;
+        assert_eq!(found.method(), Method::Cover);
+        assert!(found.margin() <= end && found.margin() > 0.998 * end, "{}", found.margin());
+        let reachable = |distance| ellipsoid(distance, 2, 0.1, 0.0);
+        let alone = from_limits(4.0, &slab().limits(), 0.0, &SEARCH, reachable);
+        assert!(alone.margin() < 0.5 * end, "{}", alone.margin());
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_safe() {
+        let knowing = |last: isize| {
+            let limits = |centre: isize| {
+                (centre.abs() <= last).then(|| from_centre(&slab(), centre).limits())
+            };
+            let reachable = |distance| ellipsoid(distance, 2, 0.1, 0.0);
+            from_centres(4.0, 0.0, &SEARCH, limits, reachable).margin()
+        };
+        assert_eq!(knowing(-1), 0.0);
+        let end = 3.5 * STEP;
+        assert!(knowing(3) <= end && knowing(3) > 0.998 * end, "{}", knowing(3));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        /// All of an ellipsoid is near enough to its nearest centre.
+        #[test]
+        fn slices_leave_nothing_out(
+            distance in 0.01..3.7_f64, ratio in 0.05..1.0_f64, misplaced in 0.0..0.1_f64,
+            (angle, share) in (0.0..3.15_f64, 0.0..1.0_f64),
+        ) {
+            let reachable = ellipsoid(distance, 2, ratio, 0.0).unwrap();
+            let wider = Ellipsoid { misplaced, ..*reachable.ellipsoid().unwrap() };
+            let reachable = reachable.with_ellipsoid(wider).unwrap();
+            let along = share * distance * angle.cos();
+            let across = share * distance * ratio * angle.sin();
+            let nearest = (along / STEP).round() * STEP;
+            let slice = reachable.slice(nearest, 0.5 * STEP).expect("it reaches there");
+            let far = (along - nearest).hypot(across) + misplaced;
+            prop_assert!(far <= slice.shift(), "{far} {}", slice.shift());
+        }
+    }
+
+    #[test]
+    fn shares_of_the_error_add_up() {
+        let sum: f64 = (-CENTRES..=CENTRES).map(share).sum();
+        assert!((sum - 1.0).abs() < 1e-12);
+    }
+}

@@ -15,16 +15,16 @@ use crate::statistics::{
 /// The event that `sum_i w_i (eta_i - k_i)^2` is in one of some intervals: the outside of a ball or
 /// an ellipsoid, on or off the centre, shells, and unions of those.
 #[derive(Debug, Clone)]
-struct Event {
-    weights: Vec<f64>,
-    centre: Vec<f64>,
+pub(super) struct Event {
+    pub(super) weights: Vec<f64>,
+    pub(super) centre: Vec<f64>,
     /// Ends of the intervals, from one outside to one inside and so on.
-    ends: Vec<f64>,
+    pub(super) ends: Vec<f64>,
 }
 
 impl Event {
     /// Its probability under `N(shift, diag(scales^2))`.
-    fn probability(&self, shift: &[f64], scales: &[f64]) -> f64 {
+    pub(super) fn probability(&self, shift: &[f64], scales: &[f64]) -> f64 {
         let weights = self.weights.iter().zip(scales).map(|(w, rho)| w * rho * rho).collect();
         let offsets = shift.iter().zip(&self.centre).zip(scales).map(|((v, k), rho)| (v - k) / rho);
         let sum = GeneralisedChiSquare::new(weights, offsets.collect()).expect("valid");
@@ -37,7 +37,7 @@ impl Event {
 
     /// Its Hermite moments are derivatives of its probability by the shift: here by differences,
     /// rounded up by more than they err.
-    fn limits(&self) -> MomentLimits {
+    pub(super) fn limits(&self) -> MomentLimits {
         let m = self.weights.len();
         let step = 2e-3;
         let at = |moves: &[(usize, f64)]| {
