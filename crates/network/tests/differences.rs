@@ -178,7 +178,8 @@ proptest! {
         for (row, found) in jacobian.chunks(6).zip(&found.rows) {
             let row: Vec<f64> = row.iter().map(|&entry| f64::from(entry)).collect();
             let exact = euclidean(&row) * radius;
-            prop_assert!((found - exact).abs() <= 1e-4 * exact, "{} {}", found, exact);
+            // The Jacobian compared with is in f32: small entries are what large ones leave.
+            prop_assert!((found - exact).abs() <= 1e-4 * exact + 1e-6 * radius, "{} {}", found, exact);
         }
     }
 
