@@ -4,19 +4,21 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use vaegis_network::ops::{
     ActivationConfig, Function, Initialiser, LinearConfig, MaxPool2dConfig, MultiplyConfig,
     OperatorConfig, ReshapeConfig, SoftmaxConfig,
 };
-use vaegis_network::{NetworkBuilder, Weights};
+use vaegis_network::{Network, NetworkBuilder, Weights};
 use vaegis_robustness::assess::{Certified, assess};
 use vaegis_robustness::attack::Attack;
 use vaegis_robustness::attack::goal::Kind;
 use vaegis_robustness::attack::optimiser::Optimiser;
-use vaegis_robustness::certificate::Certificate;
+use vaegis_robustness::certificate::{Certificate, Neighbourhood, Posteriors};
 use vaegis_robustness::trial::{TrialSettings, trial};
 use vaegis_robustness::{Domain, InputBox, Model, Norm, Point, Radius, Settings};
 use vaegis_vae::{Architecture, Likelihood, Noise, Vae, VaeConfig};
@@ -254,7 +256,100 @@ fn no_attack_inside_a_certified_ball_breaks_it() {
     assert!(judged.get() > 100, "only {} attacks were judged", judged.get());
 }
 
-/// The same for as many minutes as `VAEGIS_MINUTES` says: `cargo xtask soundness`.
+/// Inputs at exactly a distance, or nearer where the box ends: along each row of the encoder's
+/// Jacobian, both ways, and along random directions.
+fn perturbed(case: &Case, encoder: &Network, distance: f64) -> Vec<Vec<f64>> {
+    let Domain { norm, bounds, units } = &case.domain;
+    let unit = |k: usize| units.as_ref().map_or(1.0, |units| f64::from(units[k]));
+    let (low, high) = bounds.ends();
+    let x: Vec<f64> = case.x.iter().map(|&x| f64::from(x)).collect();
+    let trace = encoder.trace(tensor(x.clone(), [1, FEATURES]).cast(DType::F32));
+    let rows = [0, 1].map(|output| numbers(encoder.jacobian(&trace, output))).concat();
+    let mut directions: Vec<Vec<f64>> = rows.chunks(FEATURES).map(<[f64]>::to_vec).collect();
+    let mut generator = ChaCha8Rng::seed_from_u64(case.seed);
+    directions
+        .extend((0..100).map(|_| {
+            (0..FEATURES).map(|_| generator.random_range(-1.0..1.0f64).powi(3)).collect()
+        }));
+    let mut all = vec![];
+    for direction in directions {
+        let scaled: Vec<f64> = direction.iter().enumerate().map(|(k, d)| d * unit(k)).collect();
+        // What a linear function rises most by.
+        let steepest: Vec<f64> = match norm {
+            Norm::L2 => scaled,
+            Norm::LInf => scaled.iter().map(|d| d.signum()).collect(),
+            Norm::L1 => {
+                let largest = scaled.iter().fold(0.0f64, |m, d| m.max(d.abs()));
+                scaled.iter().map(|d| if d.abs() == largest { *d } else { 0.0 }).collect()
+            }
+        };
+        let size = norm.of(steepest.iter().copied());
+        if size == 0.0 {
+            continue;
+        }
+        for sign in [-1.0, 1.0] {
+            all.push(
+                (0..FEATURES)
+                    .map(|k| x[k] + sign * distance * unit(k) * steepest[k] / size)
+                    .map(|x| x.clamp(f64::from(low), f64::from(high)))
+                    .collect(),
+            );
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+
+    /// Certificates are far below attacks, which would not tell if a bound on the posterior were
+    /// too small: all of them against posteriors of inputs within the distance.
+    #[test]
+    fn posteriors_are_within_their_bounds(case in cases(), distance in 0.01..1.5f64) {
+        let vae = case.vae();
+        let (model, bounder) = (Model::new(&vae), vae.encoder().bounder());
+        let encoding = model.encoding(&case.x).unwrap();
+        let neighbourhood = Neighbourhood::new(&bounder, &case.domain, &case.x).unwrap();
+        let posteriors = Posteriors::new(&neighbourhood, &encoding, None).unwrap();
+        let found = posteriors.within(distance).expect("small networks are bounded");
+        let (mu, sigma) = (&encoding.mu, &encoding.sigma);
+        for x in perturbed(&case, vae.encoder(), distance) {
+            let outputs = bounder.network().forward(tensor(x, [1, FEATURES]));
+            let [mean, spread] = [0, 1].map(|output: usize| numbers(outputs[output].clone()));
+            let shifts: Vec<f64> =
+                (0..case.latent).map(|i| (mean[i] - f64::from(mu[i])) / f64::from(sigma[i])).collect();
+            let length = |parts: &[f64]| Norm::L2.of(parts.iter().copied());
+            prop_assert!(length(&shifts) <= found.shift(), "{} {}", length(&shifts), found.shift());
+            if let Some(bounds) = found.shifts() {
+                for (shift, bound) in shifts.iter().zip(bounds) {
+                    prop_assert!(shift.abs() <= *bound, "{shift} {bound}");
+                }
+            }
+            for (i, [low, high]) in found.scales().iter().enumerate() {
+                let scale = (0.5 * spread[i]).exp() / f64::from(sigma[i]);
+                prop_assert!((*low..=*high).contains(&scale), "{scale} {low} {high}");
+            }
+            let (Some(ellipsoid), Some(axis)) = (found.ellipsoid(), posteriors.axis()) else { continue };
+            let along: f64 = shifts.iter().zip(axis).map(|(h, a)| h * a).sum();
+            let rest: Vec<f64> = shifts.iter().zip(axis).map(|(h, a)| h - along * a).collect();
+            let across = length(&rest);
+            let joint = (along / ellipsoid.axes[0]).hypot(across / ellipsoid.axes[1]);
+            prop_assert!(along.abs() <= ellipsoid.along, "{along} {ellipsoid:?}");
+            prop_assert!(across <= ellipsoid.across + 1e-12, "{across} {ellipsoid:?}");
+            prop_assert!(joint <= ellipsoid.joint * (1.0 + 1e-12), "{joint} {ellipsoid:?}");
+        }
+    }
+}
+
+fn tensor<const D: usize>(numbers: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(numbers, shape), (&Device::flex(), DType::F64))
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().convert_dtype(DType::F64).try_into_vec().expect("converted just above")
+}
+
+/// Attacks for as many minutes as `VAEGIS_MINUTES` says: `cargo xtask soundness`.
 #[test]
 #[ignore = "takes as long as it is given"]
 fn no_attack_breaks_a_certificate_for_an_hour() {
