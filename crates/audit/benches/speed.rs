@@ -13,7 +13,8 @@ use vaegis_data::Dataset;
 use vaegis_network::ops::Function;
 use vaegis_robustness::attack::Attack;
 use vaegis_robustness::{
-    Ball, Domain, InputBox, Model, Point, Radius, Settings, Target, assess, probability,
+    Ball, Certification, Domain, InputBox, Model, Point, Radius, Settings, Target, assess,
+    probability,
 };
 use vaegis_vae::import::{ImportOptions, Reconstruction, import_pair};
 use vaegis_vae::{
@@ -105,7 +106,7 @@ fn benches(criterion: &mut Criterion) {
             alpha: 0.001,
             domain: domain.clone(),
             attacks,
-            certify: Some(0.001),
+            certify: Some(Certification { alpha: 0.001, tightness: 0.9 }),
             aim: None,
         };
         group.bench_function(name, |bencher| {

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use vaegis_data::Dataset;
 use vaegis_robustness::attack::goal::Reference;
 use vaegis_robustness::attack::{Attack, Effort, least_draws};
-use vaegis_robustness::{Aim, Domain, Model, Settings};
+use vaegis_robustness::{Aim, Certification, Domain, Model, Settings};
 use vaegis_vae::Vae;
 
 use crate::Error;
@@ -146,7 +146,7 @@ impl AuditConfig {
     /// # Errors
     /// Lists every problem.
     pub fn check(&self, subject: Subject<'_>, execution: Execution) -> Result<(), Error> {
-        let Settings { radii, draws, alpha, domain, attacks, aim, certify: _ } = &self.settings;
+        let Settings { radii, draws, alpha, domain, attacks, aim, certify } = &self.settings;
         let mut problems = subject.problems(&self.dataset, domain, execution);
         let mut require = |holds: bool, problem: String| {
             if !holds {
@@ -168,6 +168,12 @@ impl AuditConfig {
             i64::try_from(self.seed).is_ok(),
             format!("seed must be below 2^63, found {}", self.seed),
         );
+        if let Some(Certification { tightness, .. }) = certify {
+            require(
+                (0.0..1.0).contains(tightness),
+                format!("tightness must be at least 0 and below 1, found {tightness}"),
+            );
+        }
         problems.extend(problems_of(attacks, aim.as_ref()));
         problems.extend(unfit_for_margins(attacks));
         let tries = attacks.len() + usize::from(self.transfer.is_some());

@@ -296,6 +296,7 @@ fn fill(row: PointRow, assessment: &Assessment, found: &RadiusAssessment, alpha:
         p_low: Some(p_low),
         p_high: Some(p_high),
         p_lower_limit: Some(found.p.lower_limit(alpha)),
+        draws: found.p.draws() as i64,
         p_linear: Some(found.p_linear),
         p_markov: Some(found.p_markov),
         sigma_min: Some(assessment.sigma_min),

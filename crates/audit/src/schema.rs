@@ -47,7 +47,7 @@ pub struct PointRow {
     pub p_high: Option<f64>,
     /// One-sided lower Clopper-Pearson limit (level 1 - alpha).
     pub p_lower_limit: Option<f64>,
-    /// Number of draws behind `p`.
+    /// Number of draws behind `p`; where none were taken, how many were asked for.
     pub draws: i64,
     /// `p_r(x)` of the decoder linearised at `mu(x)`: a generalised chi-square probability
     /// (where the Jacobian was too big to form, a share of draws of it, at most 2,048).

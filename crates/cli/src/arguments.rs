@@ -399,9 +399,13 @@ pub(crate) struct JudgeOptions {
     /// auto (q0.9)
     #[arg(long, value_delimiter = ',', default_value = "auto", allow_hyphen_values = true)]
     pub(crate) r: Vec<Radius>,
-    /// Monte Carlo draws per point
+    /// Monte Carlo draws per point, at least
     #[arg(long, default_value_t = 10_000)]
     pub(crate) draws: u64,
+    /// Certificates: draw up to 4 times as many where the margin would be less than this share of
+    /// what certainty about the probability would certify; 0 for exactly --draws
+    #[arg(long, allow_negative_numbers = true, default_value_t = 0.9)]
+    pub(crate) tightness: f64,
     /// Error probability of limits and verdicts
     #[arg(long, allow_negative_numbers = true, default_value_t = 0.001)]
     pub(crate) alpha: f64,

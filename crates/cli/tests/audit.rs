@@ -75,7 +75,8 @@ fn rows_are_complete_ordered_and_consistent() {
     for row in &rows {
         assert_eq!((row.status, &row.message), (Status::Ok, &None));
         assert_eq!(row.label, mnist.label(row.index as usize));
-        assert_eq!((row.norm.as_str(), row.r#box.as_str(), row.draws), ("l2", "0,1", 400));
+        assert_eq!((row.norm.as_str(), row.r#box.as_str()), ("l2", "0,1"));
+        assert!((400..=1600).contains(&row.draws), "{}", row.draws);
         let numbers = [
             row.r,
             row.p,

@@ -49,7 +49,7 @@ fn attacked_margins_are_beyond_certified_ones() {
 fn all_together_is_proved_less_than_each() {
     let sandbox = Sandbox::with_model();
     let certify = |more: &str| {
-        let command = "certify model --data mnist --points 4 --r 2 --draws 1000 --json";
+        let command = "certify model --data mnist --points 4 --r 2 --draws 1000 --tightness 0 --json";
         lines(&sandbox.run(&format!("{command} {more}")).expect_code(0).stdout)
     };
     let (each, together) = (certify(""), certify("--simultaneous"));
@@ -59,6 +59,31 @@ fn all_together_is_proved_less_than_each() {
         assert!((number(together, "certified_confidence") - (1.0 - 0.001 / 4.0)).abs() < 1e-12);
         assert!(number(together, "certified") <= number(each, "certified"));
     }
+}
+
+/// Where the probability is near one half, more draws tell more of it.
+#[test]
+fn draws_are_taken_where_they_help() {
+    let sandbox = Sandbox::with_model();
+    let certify = |more: &str| {
+        let command = "certify model --data mnist --points 6 --r q0.6,q0.99 --draws 1000 --out out";
+        sandbox.run(&format!("{command} {more}")).expect_code(0);
+        let rows = sandbox.rows("out");
+        std::fs::remove_dir_all(sandbox.path("out")).expect("it is there");
+        rows
+    };
+    let (exactly, more) = (certify("--tightness 0"), certify(""));
+    assert!(exactly.iter().all(|row| row.draws == 1000));
+    // Radii share their draws.
+    assert!(more.iter().all(|row| (2000..=4000).contains(&row.draws)), "{more:?}");
+    let total = |rows: &[PointRow]| {
+        let near_half = rows.iter().filter(|row| row.radius == "q0.6");
+        near_half.map(|row| row.certified.expect("a margin")).sum::<f64>()
+    };
+    assert!(total(&more) > 1.1 * total(&exactly), "{} {}", total(&more), total(&exactly));
+    sandbox
+        .run("certify model --data mnist --tightness 1")
+        .expect_refusal(&["tightness must be at least 0 and below 1, found 1"]);
 }
 
 #[test]

@@ -104,7 +104,7 @@ pub(crate) fn settings(models: &[Model<'_>]) -> Settings {
     let all: [Column; 8] = [
         ("Data", |s| s.dataset.clone()),
         ("Points", |s| text::integer(s.points)),
-        ("Draws per point", |s| text::integer(s.draws)),
+        ("Draws per point, at least", |s| text::integer(s.draws)),
         ("Confidence", |s| text::confidence(s.alpha)),
         ("Perturbation norm", |s| text::norm(&s.norm)),
         ("Box", |s| text::bounds(&s.r#box)),

@@ -7,6 +7,7 @@ use vaegis_vae::{Noise, Purpose};
 use crate::attack::margin::level_at_rest;
 use crate::attack::optimiser::Candidate;
 use crate::attack::{Attack, AttackedMargin, DamageCurve};
+use crate::certificate::draws::{MOST_DRAWS, PILOT_DRAWS, draws_needed};
 use crate::certificate::{self, Certificate};
 use crate::jacobian::{Jacobians, Norm};
 use crate::model::{Draws, host, lengths};
@@ -19,7 +20,7 @@ use crate::{Ball, Domain, Encoding, Error, Model, Radius, Target, bounds, probab
 pub struct Settings {
     /// Radii in reconstruction space.
     pub radii: Vec<Radius>,
-    /// Monte Carlo draws behind each probability.
+    /// Monte Carlo draws behind each probability, at least.
     pub draws: u64,
     /// Error probability of limits and verdicts.
     pub alpha: f64,
@@ -28,11 +29,21 @@ pub struct Settings {
     pub domain: Domain,
     /// Attacks: the best of them counts at each radius.
     pub attacks: Vec<Attack>,
-    /// Error probability of each certificate, if margins are certified.
+    /// How margins are certified, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certify: Option<f64>,
+    pub certify: Option<Certification>,
     /// What targeted attacks aim at.
     pub aim: Option<Aim>,
+}
+
+/// How margins are certified.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Certification {
+    /// Error probability of each certificate.
+    pub alpha: f64,
+    /// The share of what certainty about `p_r(x)` would certify that is worth more draws: up to
+    /// [`MOST_DRAWS`](certificate::draws::MOST_DRAWS) times as many. With 0 there are no more.
+    pub tightness: f64,
 }
 
 /// An input that targeted attacks aim at.
@@ -167,9 +178,12 @@ pub fn assess(
     let directions = directions.unwrap_or(0);
     let jacobians = Jacobians::at(target, &encoding, directions, settings.draws)?;
     let radii = probability::radii(target, &encoding, &settings.radii, settings.draws)?;
-    let draws = 0..settings.draws;
-    let certify = settings.certify.is_some() && model.latent() <= certificate::LATENTS;
-    let (estimates, moments) = if certify {
+    let certify = settings.certify.filter(|_| model.latent() <= certificate::LATENTS);
+    let draws = match &certify {
+        Some(certify) => 0..more_draws(target, &encoding, &radii, settings.draws, certify)?,
+        None => 0..settings.draws,
+    };
+    let (estimates, moments) = if certify.is_some() {
         let found = probability::beyond(target, Purpose::Estimation, &encoding, &radii, draws)?;
         found.into_iter().map(|beyond| (beyond.within, beyond.moments)).unzip()
     } else {
@@ -228,6 +242,25 @@ pub fn assess(
     })
 }
 
+/// How many draws certificates at all radii are worth.
+fn more_draws(
+    target: Target<'_>,
+    encoding: &Encoding,
+    radii: &[f64],
+    draws: u64,
+    certify: &Certification,
+) -> Result<u64, Error> {
+    let Certification { alpha, tightness } = *certify;
+    if tightness == 0.0 {
+        return Ok(draws);
+    }
+    let pilot = 0..draws.min(PILOT_DRAWS);
+    let seen = probability::within(target, Purpose::Pilot, encoding, radii, pilot)?;
+    let most = draws.saturating_mul(MOST_DRAWS);
+    let needed = seen.into_iter().map(|seen| draws_needed(seen, alpha, tightness, draws, most));
+    Ok(needed.max().unwrap_or(draws))
+}
+
 /// What can be proved at each radius.
 fn certificates(
     target: Target<'_>,
@@ -237,7 +270,7 @@ fn certificates(
     moments: &[IndicatorMoments],
     guesses: &[f64],
 ) -> Vec<Certified> {
-    let Some(alpha) = settings.certify else {
+    let Some(Certification { alpha, .. }) = settings.certify else {
         return vec![Certified::NotAsked; radii.len()];
     };
     if moments.is_empty() {

@@ -42,7 +42,9 @@ mod surrogate;
 mod target;
 pub mod trial;
 
-pub use assess::{Aim, Assessment, Point, RadiusAssessment, Settings, Transferred, assess};
+pub use assess::{
+    Aim, Assessment, Certification, Point, RadiusAssessment, Settings, Transferred, assess,
+};
 pub use ball::Ball;
 pub use criterion::Radius;
 pub use domain::{Domain, InputBox, Norm};

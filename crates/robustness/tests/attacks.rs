@@ -15,7 +15,8 @@ use vaegis_robustness::ball::Perturbation;
 use vaegis_robustness::statistics::Proportion;
 use vaegis_robustness::trial::{TrialSettings, trial};
 use vaegis_robustness::{
-    Aim, Ball, Domain, InputBox, Model, Norm, Point, Radius, Settings, Target, probability,
+    Aim, Ball, Certification, Domain, InputBox, Model, Norm, Point, Radius, Settings, Target,
+    probability,
 };
 use vaegis_vae::{Architecture, Likelihood, Noise, Purpose, VaeConfig};
 
@@ -74,7 +75,7 @@ impl Case {
             alpha: self.alpha,
             domain: self.domain.clone(),
             attacks: self.attacks.clone(),
-            certify: Some(self.alpha),
+            certify: Some(Certification { alpha: self.alpha, tightness: 0.0 }),
             aim: self.aim(),
         }
     }

@@ -20,7 +20,7 @@ use vaegis_robustness::attack::goal::Kind;
 use vaegis_robustness::attack::optimiser::Optimiser;
 use vaegis_robustness::certificate::{Certificate, Neighbourhood, Posteriors};
 use vaegis_robustness::trial::{TrialSettings, trial};
-use vaegis_robustness::{Domain, InputBox, Model, Norm, Point, Radius, Settings};
+use vaegis_robustness::{Certification, Domain, InputBox, Model, Norm, Point, Radius, Settings};
 use vaegis_vae::{Architecture, Likelihood, Noise, Vae, VaeConfig};
 
 /// The chance that draws contradict a probability of exactly 1/2.
@@ -130,7 +130,7 @@ impl Case {
             alpha: ALPHA,
             domain: self.domain.clone(),
             attacks: vec![],
-            certify: Some(ALPHA),
+            certify: Some(Certification { alpha: ALPHA, tightness: 0.9 }),
             aim: None,
         }
     }

@@ -12,7 +12,7 @@ use vaegis_robustness::attack::optimiser::Optimiser;
 use vaegis_robustness::certificate::{Method, Neighbourhood, Posteriors};
 use vaegis_robustness::statistics::{GeneralisedChiSquare, normal_quantile};
 use vaegis_robustness::trial::{TrialSettings, trial};
-use vaegis_robustness::{Domain, InputBox, Model, Radius, Settings};
+use vaegis_robustness::{Certification, Domain, InputBox, Model, Radius, Settings};
 use vaegis_vae::Noise;
 
 fn settings(radii: &[f64], attack: bool) -> Settings {
@@ -256,7 +256,10 @@ fn certificates_are_exact() {
         let linear = Linear::new(salt);
         let model = Model::new(&linear.vae());
         let x = vec![0.3; FEATURES];
-        let settings = Settings { certify: Some(0.001), ..settings(&RADII, false) };
+        let settings = Settings {
+            certify: Some(Certification { alpha: 0.001, tightness: 0.9 }),
+            ..settings(&RADII, false)
+        };
         let found = assess(&model, &Noise::new(1), Point::new(5, &x), &settings).unwrap();
         for (found, r) in found.radii.iter().zip(RADII) {
             let Certified::Within(certificate) = &found.certified else {

@@ -38,6 +38,8 @@ pub enum Purpose {
     Certification,
     /// Driving the posteriors of x and x' alike.
     Coupling,
+    /// Choosing how many draws to estimate from.
+    Pilot,
 }
 
 /// The source of all noise of a run.

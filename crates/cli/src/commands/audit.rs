@@ -8,7 +8,7 @@ use vaegis_audit::{AuditConfig, Execution, Subject, Transfer, audit, fingerprint
 use vaegis_data::{Dataset, Selection};
 use vaegis_robustness::attack::Attack;
 use vaegis_robustness::certificate::draws::simultaneous;
-use vaegis_robustness::{Aim, Settings};
+use vaegis_robustness::{Aim, Certification, Settings};
 use vaegis_vae::Vae;
 
 use super::{report, use_threads};
@@ -27,7 +27,7 @@ pub(crate) fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
     let points = points(judge, &dataset)?;
     let settings = Settings {
         attacks: attacks(options),
-        certify: (!options.no_certify).then(|| certificate_alpha(judge, points.len())),
+        certify: (!options.no_certify).then(|| certification(judge, points.len())),
         aim: options.goals.target.map(|row| aim(&dataset, row)).transpose()?,
         ..settings(judge, &dataset)?
     };
@@ -79,10 +79,11 @@ pub(super) fn settings(judge: &JudgeOptions, dataset: &Dataset) -> anyhow::Resul
     })
 }
 
-/// The error that each certificate may have.
-pub(super) fn certificate_alpha(judge: &JudgeOptions, points: usize) -> f64 {
+/// How to certify.
+pub(super) fn certification(judge: &JudgeOptions, points: usize) -> Certification {
     let certificates = if judge.simultaneous { points * judge.r.len() } else { 1 };
-    simultaneous(judge.alpha, certificates)
+    let alpha = simultaneous(judge.alpha, certificates);
+    Certification { alpha, tightness: judge.tightness }
 }
 
 /// Everything that decides the results.

@@ -9,7 +9,7 @@ use vaegis_audit::schema::{PointRow, Status};
 use vaegis_audit::store::AuditFolder;
 use vaegis_robustness::Settings;
 
-use super::audit::{audit_into, certificate_alpha, configuration, execution, points, settings};
+use super::audit::{audit_into, certification, configuration, execution, points, settings};
 use super::{report, use_threads};
 use crate::arguments::CertifyOptions;
 use crate::output::{self, number};
@@ -36,7 +36,7 @@ pub(crate) fn run(options: &CertifyOptions) -> anyhow::Result<ExitCode> {
     let (dataset, vae) = super::open_both(&options.data, &options.model)?;
     let judge = &options.judge;
     let points = points(judge, &dataset)?;
-    let certify = Some(certificate_alpha(judge, points.len()));
+    let certify = Some(certification(judge, points.len()));
     let settings = Settings { certify, ..settings(judge, &dataset)? };
     let config = configuration(judge, &options.model, (&vae, &dataset), settings);
     let subject = Subject { vae: &vae, dataset: &dataset, points: &points, transfer_from: None };
@@ -56,7 +56,7 @@ pub(crate) fn run(options: &CertifyOptions) -> anyhow::Result<ExitCode> {
         }
     } else {
         output::print(&table(&rows))?;
-        let confidence = 1.0 - config.settings.certify.unwrap_or_default();
+        let confidence = 1.0 - config.settings.certify.map_or(0.0, |certify| certify.alpha);
         let together = if judge.simultaneous { "all together" } else { "each" };
         output::print(&format!(
             "proved with confidence {}, {together}; norm {}, box {}",

@@ -8,7 +8,7 @@ use vaegis_audit::{AuditConfig, Subject, fingerprint};
 use vaegis_data::Dataset;
 use vaegis_network::ops::Function;
 use vaegis_robustness::attack::Attack;
-use vaegis_robustness::{Domain, Radius, Settings};
+use vaegis_robustness::{Certification, Domain, Radius, Settings};
 use vaegis_vae::{Architecture, Likelihood, Objective, TrainConfig, Vae, VaeConfig};
 
 use super::audit::{audit_into, describe, execution};
@@ -52,7 +52,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
                 alpha: 0.001,
                 domain: Domain::l2(natural_box(&dataset)),
                 attacks: vec![Attack::default()],
-                certify: Some(0.001),
+                certify: Some(Certification { alpha: 0.001, tightness: 0.9 }),
                 aim: None,
             },
         };

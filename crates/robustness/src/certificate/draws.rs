@@ -6,6 +6,12 @@
 
 use crate::statistics::{Proportion, normal_quantile};
 
+/// Times as many draws as asked for that a certificate may take.
+pub const MOST_DRAWS: u64 = 4;
+
+/// Draws that the number of others is chosen by, at most.
+pub const PILOT_DRAWS: u64 = 1_000;
+
 /// The least number of draws, between `least` and `most`, of which the lower limit of `p_r(x)` is
 /// expected to certify a share `tightness` of the shift that p itself would, `PhiInv(p)`.
 ///
