@@ -404,7 +404,7 @@ pub(crate) struct JudgeOptions {
     pub(crate) draws: u64,
     /// Certificates: draw up to 4 times as many where the margin would be less than this share of
     /// what certainty about the probability would certify; 0 for exactly --draws
-    #[arg(long, allow_negative_numbers = true, default_value_t = 0.9)]
+    #[arg(long, allow_negative_numbers = true, default_value_t = 0.88)]
     pub(crate) tightness: f64,
     /// Error probability of limits and verdicts
     #[arg(long, allow_negative_numbers = true, default_value_t = 0.001)]

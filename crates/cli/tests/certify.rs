@@ -49,7 +49,8 @@ fn attacked_margins_are_beyond_certified_ones() {
 fn all_together_is_proved_less_than_each() {
     let sandbox = Sandbox::with_model();
     let certify = |more: &str| {
-        let command = "certify model --data mnist --points 4 --r 2 --draws 1000 --tightness 0 --json";
+        let command =
+            "certify model --data mnist --points 4 --r 2 --draws 1000 --tightness 0 --json";
         lines(&sandbox.run(&format!("{command} {more}")).expect_code(0).stdout)
     };
     let (each, together) = (certify(""), certify("--simultaneous"));

@@ -76,9 +76,19 @@ impl Network {
             }
             value = node.inputs[0];
         }
-        // What does not depend on the input, whatever it is made of.
-        let constant = self.constants(value, &|node| norm(&self.nodes[node].operator));
-        if constant.is_ok_and(|constant| constant == 0.0) {
+        // What does not depend on the input, whatever it is made of: where a weight is 0, its norm
+        // is, which would take longer to find.
+        let moves = |node: usize| {
+            let largest =
+                |weight: Tensor<1>| Ok(f64::from(weight.abs().max().into_scalar::<f32>()));
+            match &self.nodes[node].operator {
+                Operator::Linear(linear) => largest(linear.weight.val().flatten(0, 1)),
+                Operator::Conv2d(conv) => largest(conv.weight.val().flatten(0, 3)),
+                Operator::ConvTranspose2d(conv) => largest(conv.weight.val().flatten(0, 3)),
+                operator => norm(operator),
+            }
+        };
+        if self.constants(value, &moves).is_ok_and(|constant| constant == 0.0) {
             return Ok(0.0);
         }
         let node = value.saturating_sub(1);

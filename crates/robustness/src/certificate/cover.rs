@@ -30,6 +30,16 @@ pub fn share(centre: isize) -> f64 {
     if centre == 0 { 0.5 } else { 0.25 / CENTRES as f64 }
 }
 
+/// What is to be known of a centre.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// About what limits would say, from few draws that are not used again: where a cover is out of
+    /// reach, no others are paid for.
+    Guess,
+    /// Limits that hold.
+    Limits,
+}
+
 /// The margin certified from bounds on the posterior and what is known about all centres.
 ///
 /// `limits` gives those of "beyond r" where the posterior is shifted by `j STEP` along the axis of the
@@ -40,16 +50,18 @@ pub fn from_centres(
     r: f64,
     alpha: f64,
     search: &Search,
-    mut limits: impl FnMut(isize) -> Option<MomentLimits>,
+    mut limits: impl FnMut(isize, Wanted) -> Option<MomentLimits>,
     mut reachable: impl FnMut(f64) -> Option<Reachable>,
 ) -> Certificate {
-    let first = limits(0);
+    let first = limits(0, Wanted::Limits);
     let mut holds = |distance: f64| {
         let reachable = reachable(distance)?;
         let scales = Scales::new(&reachable);
         match order_that_holds(&first?, &scales) {
             Some(order) => Some((Method::of_order(order), reachable.shift())),
-            None => covered(&reachable, &scales, &mut limits)
+            None => [Wanted::Guess, Wanted::Limits]
+                .into_iter()
+                .all(|wanted| covered(&reachable, &scales, |centre| limits(centre, wanted)))
                 .then(|| (Method::Cover, reachable.shift())),
         }
     };
@@ -62,7 +74,7 @@ pub fn from_centres(
 fn covered(
     reachable: &Reachable,
     scales: &Scales<'_>,
-    limits: &mut impl FnMut(isize) -> Option<MomentLimits>,
+    mut limits: impl FnMut(isize) -> Option<MomentLimits>,
 ) -> bool {
     if reachable.ellipsoid().is_none() {
         return false;
@@ -112,7 +124,7 @@ mod tests {
 
     fn certified(event: &Event, ratio: f64, scale: f64) -> Certificate {
         let latents = event.weights.len();
-        let limits = |centre| Some(from_centre(event, centre).limits());
+        let limits = |centre, _| Some(from_centre(event, centre).limits());
         let reachable = |distance| ellipsoid(distance, latents, ratio, scale);
         from_centres(4.0, 0.0, &SEARCH, limits, reachable)
     }
@@ -192,10 +204,39 @@ mod tests {
         assert!(alone.margin() < 0.5 * end, "{}", alone.margin());
     }
 
+    /// Guesses save draws, and decide nothing else.
+    #[test]
+    fn guesses_prove_nothing() {
+        let asked = Cell::new(0);
+        let margin = |guess: f64, beyond: f64| {
+            asked.set(0);
+            let limits = |centre: isize, wanted| {
+                let probability = match (centre, wanted) {
+                    (0, _) => return Some(slab().limits()),
+                    (_, Wanted::Guess) => guess,
+                    (_, Wanted::Limits) => {
+                        asked.set(asked.get() + 1);
+                        beyond
+                    }
+                };
+                Some(MomentLimits { probability, mean: 0.0, curvature: 0.0 })
+            };
+            let reachable = |distance| ellipsoid(distance, 2, 0.1, 0.0);
+            (from_centres(4.0, 0.0, &SEARCH, limits, reachable).margin(), asked.get())
+        };
+        let alone = from_limits(4.0, &slab().limits(), 0.0, &SEARCH, |distance| {
+            ellipsoid(distance, 2, 0.1, 0.0)
+        });
+        let (wrongly_bold, asked) = margin(0.0, 0.6);
+        assert_eq!((wrongly_bold, asked > 0), (alone.margin(), true));
+        assert_eq!(margin(0.6, 0.0), (alone.margin(), 0));
+        assert!(margin(0.0, 0.0).0 > 2.0 * alone.margin());
+    }
+
     #[test]
     fn what_is_not_known_is_not_safe() {
         let knowing = |last: isize| {
-            let limits = |centre: isize| {
+            let limits = |centre: isize, _| {
                 (centre.abs() <= last).then(|| from_centre(&slab(), centre).limits())
             };
             let reachable = |distance| ellipsoid(distance, 2, 0.1, 0.0);

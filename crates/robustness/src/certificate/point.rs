@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use vaegis_vae::{LipschitzConstants, Purpose};
 
 use super::coupling::{self, lipschitz_distance};
+use super::cover::Wanted;
 use super::drawn::{Drawn, length};
 use super::{
     Certificate, Lipschitz, Neighbourhood, Posteriors, Reachable, Search, cover, posteriors,
@@ -22,6 +23,12 @@ const START: f64 = 0.8;
 
 /// Draws about each other centre, as a share of those at x.
 const SHARE: u64 = 4;
+
+/// Draws about each other centre by which it is guessed whether those are worth it.
+const GUESSED: u64 = 400;
+
+/// Between the numbers of the first draws of two centres.
+const APART: u64 = 1 << 40;
 
 /// Draws that are coupled: to show more than a half takes few.
 const COUPLED: u64 = 2_000;
@@ -109,15 +116,23 @@ impl Place<'_> {
         let mut centres =
             Centres { target, encoding, radii, axis: posteriors.axis(), known: HashMap::new() };
         let certificates = (0..radii.len()).map(|slot| {
-            let mut limits = |centre: isize| {
-                let moments = match centre {
-                    0 => &beyond[slot],
-                    _ => &centres.beyond(centre, beyond[slot].events().draws() / SHARE)?[slot],
-                };
-                Some(moments.limits(alpha * cover::share(centre)))
+            let draws = beyond[slot].events().draws() / SHARE;
+            let mut limits = |centre: isize, wanted: Wanted| {
+                Some(match (centre, wanted) {
+                    (0, _) => beyond[slot].limits(alpha * cover::share(centre)),
+                    (_, Wanted::Guess) => {
+                        centres.beyond(centre, wanted, draws.min(GUESSED))?[slot].guess()
+                    }
+                    (_, Wanted::Limits) => {
+                        let moments = &centres.beyond(centre, wanted, draws)?[slot];
+                        moments.limits(alpha * cover::share(centre))
+                    }
+                })
             };
-            let mut all: HashMap<isize, Option<MomentLimits>> = HashMap::new();
-            let limits = |centre: isize| *all.entry(centre).or_insert_with(|| limits(centre));
+            let mut all: HashMap<(isize, Wanted), Option<MomentLimits>> = HashMap::new();
+            let limits = |centre: isize, wanted: Wanted| {
+                *all.entry((centre, wanted)).or_insert_with(|| limits(centre, wanted))
+            };
             cover::from_centres(radii[slot], alpha, &searches[slot], limits, |distance| {
                 let found = reachable.entry(distance.to_bits());
                 found.or_insert_with(|| posteriors.within(distance)).clone()
@@ -184,15 +199,20 @@ struct Centres<'a> {
     radii: &'a [f64],
     axis: Option<&'a [f64]>,
     /// None where a reconstruction is not finite.
-    known: HashMap<isize, Option<Vec<IndicatorMoments>>>,
+    known: HashMap<(isize, Wanted), Option<Vec<IndicatorMoments>>>,
 }
 
 impl Centres<'_> {
     /// Draws beyond each radius about a centre.
-    fn beyond(&mut self, centre: isize, draws: u64) -> Option<&Vec<IndicatorMoments>> {
+    fn beyond(
+        &mut self,
+        centre: isize,
+        wanted: Wanted,
+        draws: u64,
+    ) -> Option<&Vec<IndicatorMoments>> {
         let Self { target, encoding, radii, axis, known } = self;
         let axis = (*axis)?;
-        let measured = known.entry(centre).or_insert_with(|| {
+        let measured = known.entry((centre, wanted)).or_insert_with(|| {
             let shift = centre as f64 * cover::STEP;
             let moved = encoding.mu.iter().zip(&encoding.sigma).zip(axis);
             let moved = moved.map(|((&mu, &sigma), along)| {
@@ -200,9 +220,12 @@ impl Centres<'_> {
             });
             let shifted = Encoding { mu: moved.collect(), sigma: encoding.sigma.clone() };
             // Every centre has draws of its own.
-            let first = (centre + cover::CENTRES) as u64 * draws;
+            let first = APART * (centre + cover::CENTRES) as u64;
             let range = first..first + draws;
-            let purpose = Purpose::Certification;
+            let purpose = match wanted {
+                Wanted::Guess => Purpose::Pilot,
+                Wanted::Limits => Purpose::Certification,
+            };
             let found = probability::beyond(*target, purpose, &shifted, radii, range).ok()?;
             Some(found.into_iter().map(|beyond| beyond.moments).collect())
         });

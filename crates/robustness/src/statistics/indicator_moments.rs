@@ -100,6 +100,16 @@ impl IndicatorMoments {
         Proportion::new(self.events, self.draws)
     }
 
+    /// What limits may be near to with many draws: the square of the mean without what noise adds to
+    /// it, and no curvature. No limits.
+    pub fn guess(&self) -> MomentLimits {
+        let n = self.draws.max(1) as f64;
+        let probability = self.events as f64 / n;
+        let square = self.sum.iter().map(|sum| (sum / n).powi(2)).sum::<f64>();
+        let mean = (square - self.sum.len() as f64 * probability / n).max(0.0).sqrt();
+        MomentLimits { probability, mean, curvature: 0.0 }
+    }
+
     /// Upper limits, all three right with a probability of at least `1 - alpha`.
     pub fn limits(&self, alpha: f64) -> MomentLimits {
         let probability = self.events().upper_limit(0.5 * alpha);
