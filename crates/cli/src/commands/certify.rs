@@ -57,9 +57,11 @@ pub(crate) fn run(options: &CertifyOptions) -> anyhow::Result<ExitCode> {
     } else {
         output::print(&table(&rows))?;
         let confidence = 1.0 - config.settings.certify.map_or(0.0, |certify| certify.alpha);
+        let own_units = config.settings.domain.units.is_some();
+        let units = if own_units { " in the units of the features" } else { "" };
         let together = if judge.simultaneous { "all together" } else { "each" };
         output::print(&format!(
-            "proved with confidence {}, {together}; norm {}, box {}",
+            "proved with confidence {}, {together}; norm {}{units}, box {}",
             if judge.simultaneous { 1.0 - judge.alpha } else { confidence },
             summary.norm,
             summary.r#box
