@@ -2,8 +2,8 @@
 //!
 //! A [`Sample`] holds representations of inputs (mostly posterior means) with the factors that
 //! made these. Scores of samples are functions of it, each in a file with its source:
-//! [`mutual_information_gap`], [`modularity`], [`separated_attribute_predictability`] and [`dci`];
-//! [`bootstrap`] puts a confidence interval around any of them. [`factor_vae_score`] and
+//! [`mutual_information_gap`], [`modularity()`], [`separated_attribute_predictability`] and
+//! [`dci()`]; [`bootstrap()`] puts a confidence interval around any of them. [`factor_vae_score`] and
 //! [`beta_vae_score`] ask for representations of inputs that share a factor instead.
 //!
 //! No two of the scores measure the same: a representation in which every factor has two latents

@@ -5,7 +5,7 @@
 //! multiplications, divisions and constants are used: their results are the same on every machine,
 //! those of sines and cosines are not.
 
-use std::f64::consts::PI;
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// A point x, y.
 pub(super) type Point = [f64; 2];
@@ -39,7 +39,7 @@ const COSINES: [f64; QUARTER + 1] = [
     0.9510565162951535,
     0.8910065241883679,
     0.8090169943749475,
-    0.7071067811865476,
+    FRAC_1_SQRT_2,
     0.5877852522924731,
     0.4539904997395468,
     0.30901699437494745,
