@@ -217,8 +217,8 @@ pub(crate) enum ActivationName {
 /// Data, and how to read them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DataOptions {
-    /// Data: mnist, fashion-mnist, a file (npy, npz, CSV, IDX, Parquet, CIFAR) or a folder of
-    /// images, shards or batches
+    /// Data: mnist, fashion-mnist, sprites, sprites-binary, sprites-colour (or as sprites:ROWS), a
+    /// file (npy, npz, CSV, IDX, Parquet, CIFAR) or a folder of images, shards or batches
     #[arg(long)]
     pub(crate) data: String,
     #[command(flatten)]
@@ -262,8 +262,8 @@ pub(crate) enum DataCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct DescribeOptions {
-    /// mnist, fashion-mnist, a file (npy, npz, CSV, IDX, Parquet, CIFAR) or a folder of images,
-    /// shards or batches
+    /// mnist, fashion-mnist, sprites, sprites-binary, sprites-colour (or as sprites:ROWS), a file
+    /// (npy, npz, CSV, IDX, Parquet, CIFAR) or a folder of images, shards or batches
     pub(crate) data: String,
     #[command(flatten)]
     pub(crate) reading: ReadingOptions,

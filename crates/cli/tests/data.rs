@@ -72,6 +72,8 @@ fn every_format_is_described() {
     ]);
     for (data, format, rows, shape, test) in [
         ("mnist", "IDX", 10_000, "[1,28,28]", 8000),
+        ("sprites", "drawn", 20_000, "[1,64,64]", 16_000),
+        ("sprites-colour:50", "drawn", 50, "[3,64,64]", 40),
         ("x.npy", "npy", 3, "[2,2]", 2),
         ("digits.npz", "npz", 9, "[4,5]", 6),
         ("table.csv.gz", "CSV (separated by commas)", 6, "[3]", 5),
@@ -183,6 +185,8 @@ fn options_and_data_that_do_not_fit_are_named() {
     ]);
     for (options, parts) in [
         ("mnist --array x", &["mnist: --array do not apply"][..]),
+        ("sprites:50 --image-size 4x4", &["sprites:50: --image-size do not apply"]),
+        ("sprites:0", &["sprites: `0` is no number of rows: expected 1 to 737280"]),
         ("mnist --labels y.npy --image-size 4x4", &["--labels, --image-size do not apply"]),
         ("several.npz", &["several.npz", "--array", "`imgs` [4, 2, 2] uint8"]),
         ("mixed", &["mixed", "8x12", "--image-size", "--image-channels"]),
@@ -198,9 +202,35 @@ fn options_and_data_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn the_commands_of_the_guide_work() {
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/data.md");
-    let guide = std::fs::read_to_string(guide).unwrap();
+fn sprites_train_and_audit() {
+    let sandbox = Sandbox::new();
+    for (data, architecture) in
+        [("sprites-binary:60", "conv --channels 4,8"), ("sprites-colour:60", "mlp")]
+    {
+        let train = format!("train --data {data} --architecture {architecture} --hidden 8");
+        let run = sandbox
+            .run(&format!("{train} --latent 2 --epochs 1 --batch-size 16 --out model-{data}"))
+            .expect_code(0);
+        assert!(run.stderr.contains("data: 60 of"), "{run:?}");
+        sandbox
+            .run(&format!(
+                "audit model-{data} --data {data} --points 2 --draws 200 --out out-{data}"
+            ))
+            .expect_code(0);
+        assert!(sandbox.rows(&format!("out-{data}")).iter().all(|row| row.status == Status::Ok));
+    }
+    // Other rows are other data.
+    let other = "audit model-sprites-binary:60 --points 2 --draws 200 --out out-sprites-binary:60";
+    sandbox.run(&format!("{other} --data sprites-binary:80")).expect_refusal(&["data"]);
+}
+
+#[test]
+fn the_commands_of_the_guides_work() {
+    let guides = ["data", "sprites"].map(|name| {
+        let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+        std::fs::read_to_string(guide.with_extension("md")).unwrap()
+    });
+    let guide = guides.concat();
     let sandbox = sandbox_with(&[
         (DIGITS, "digits.npz"),
         ("csv/comma.csv", "table.csv"),
@@ -211,5 +241,5 @@ fn the_commands_of_the_guide_work() {
         sandbox.run(line).expect_code(0);
         commands += 1;
     }
-    assert!(commands >= 6, "{commands} commands");
+    assert!(commands >= 9, "{commands} commands");
 }

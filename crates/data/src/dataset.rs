@@ -5,7 +5,7 @@
 //! one need not check again.
 //!
 //! Values are kept as they came: pixels stay bytes (MNIST is 8 MB rather than 31), and become
-//! `k / 255` when a row is read. How they came also decides the *natural box*: bytes are images
+//! `k / 255` when a row is read; sprites are kept as numbers of their factors and drawn then. How they came also decides the *natural box*: bytes are images
 //! and live in `[0, 1]`, while for floats nothing is known and no box is invented, neither
 //! from the type nor from the extremes of the sample.
 //!
@@ -22,6 +22,8 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::factors::Factors;
+use crate::sprites::{self, Sprites};
 
 mod fingerprint;
 
@@ -75,6 +77,8 @@ pub(crate) enum Values {
     Pixels(Vec<u8>),
     /// Finite numbers.
     Reals(Vec<f32>),
+    /// 8-bit pixels that are drawn when they are read.
+    Sprites(sprites::Rows),
 }
 
 impl Values {
@@ -82,10 +86,11 @@ impl Values {
         match self {
             Self::Pixels(pixels) => pixels.len(),
             Self::Reals(reals) => reals.len(),
+            Self::Sprites(rows) => rows.len() * rows.features(),
         }
     }
 
-    /// These values and then `more`; none if one holds pixels and the other reals.
+    /// These values and then `more`; none if they are not both pixels or both reals.
     pub(crate) fn followed_by(mut self, more: Self) -> Option<Self> {
         match (&mut self, more) {
             (Self::Pixels(first), Self::Pixels(more)) => first.extend(more),
@@ -219,6 +224,31 @@ impl Dataset {
                 }
             }
             Values::Reals(reals) => out.copy_from_slice(&reals[place]),
+            Values::Sprites(rows) => rows.copy(i, out),
+        }
+    }
+
+    /// The factors that samples vary in, where they are known.
+    pub fn factors(&self) -> Option<Factors> {
+        Some(self.generator()?.factors())
+    }
+
+    /// The index of row `i`'s value of each factor; none if the factors are not known (or there is
+    /// no such row).
+    pub fn factor_indices(&self, i: usize) -> Option<Vec<usize>> {
+        match &self.values {
+            Values::Sprites(rows) if i < self.rows => {
+                Some(rows.sprites().factors().indices(rows.number(i)))
+            }
+            _ => None,
+        }
+    }
+
+    /// What makes samples of any combination of factors, those that are no rows included.
+    pub fn generator(&self) -> Option<Sprites> {
+        match &self.values {
+            Values::Sprites(rows) => Some(rows.sprites()),
+            Values::Pixels(_) | Values::Reals(_) => None,
         }
     }
 
@@ -268,7 +298,7 @@ impl Dataset {
     /// `(0, 1)` for 8-bit images, none where the format does not say.
     pub fn value_range(&self) -> Option<(f32, f32)> {
         match self.values {
-            Values::Pixels(_) => Some((0.0, 1.0)),
+            Values::Pixels(_) | Values::Sprites(_) => Some((0.0, 1.0)),
             Values::Reals(_) => None,
         }
     }

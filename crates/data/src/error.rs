@@ -19,7 +19,17 @@ pub(crate) const FORMATS: &str = "npy, npz, CSV (also gzip), IDX (also gzip), Pa
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Neither the name of an embedded data set nor a file.
+    /// A number of sprites that there are not, or no number.
+    #[error("{name}: `{found}` is no number of rows: expected 1 to {grid}, as in `{name}:5000`")]
+    SpriteRows {
+        /// The name of the data set.
+        name: &'static str,
+        /// What was asked for.
+        found: String,
+        /// How many sprites there are.
+        grid: usize,
+    },
+    /// Neither the name of a data set nor a file.
     #[error(
         "`{spec}` is neither a known data set ({known}) nor a file; \
          files are read in these formats: {FORMATS}"

@@ -1,4 +1,4 @@
-//! Data sets for vaegis: readers, embedded subsets, splits and selections.
+//! Data sets for vaegis: readers, embedded subsets, sprites, splits and selections.
 //!
 //! Everything downstream (training, attacks, certificates, reports) sees data in one way: a
 //! [`Dataset`] is a table of rows, each row one sample of a fixed shape, read as `f32`. A row
@@ -34,6 +34,7 @@ mod csv;
 mod dataset;
 mod embedded;
 mod error;
+mod factors;
 mod folder;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -48,13 +49,16 @@ mod picture;
 mod selection;
 mod source;
 mod split;
+mod sprites;
 mod summary;
 mod thumbnails;
 
 pub use batches::{shuffled, split_validation};
 pub use dataset::Dataset;
 pub use error::{Error, Result};
+pub use factors::Factors;
 pub use options::{ImageChannels, ImageSize, Labels, OpenOptions};
 pub use selection::Selection;
+pub use sprites::{Sprites, Style};
 pub use summary::{Extent, Summary};
 pub use thumbnails::{Thumbnails, sheet};

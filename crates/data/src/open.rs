@@ -1,7 +1,7 @@
 //! From what a user types after `--data` to a [`Dataset`].
 //!
-//! The name of an embedded set wins over a file of the same name, so that `--data mnist` means
-//! the same in every folder; `./mnist` is the file. A file is recognised by its first bytes,
+//! The name of a set that needs no file wins over a file of the same name, so that `--data mnist`
+//! means the same in every folder; `./mnist` is the file. A file is recognised by its first bytes,
 //! never by its name alone: the binary files of CIFAR have none that mark them, so name, size and
 //! labels must fit; and what is text and nothing else is read as a table. Only labels of IDX files
 //! are found by name, because nothing inside an image file says where they are:
@@ -19,7 +19,8 @@ use crate::options::{Applicable, Labels, OpenOptions};
 use crate::parquet::Shard;
 use crate::source::{self, hex, name, read};
 use crate::split::Split;
-use crate::{csv, folder, idx, npy, npz, parquet};
+use crate::sprites::Style;
+use crate::{csv, folder, idx, npy, npz, parquet, sprites};
 
 /// A name and the data set it stands for.
 type Named = (&'static str, fn() -> Dataset);
@@ -43,8 +44,9 @@ impl Dataset {
         Self::open_with(spec, &OpenOptions::default())
     }
 
-    /// Opens an embedded data set (`mnist`, `fashion-mnist` or, for short, `fashion`), a file or
-    /// a folder.
+    /// Opens an embedded data set (`mnist`, `fashion-mnist` or, for short, `fashion`), sprites
+    /// (`sprites`, `sprites-binary` or `sprites-colour`, with the number of rows as in
+    /// `sprites:5000`), a file or a folder.
     ///
     /// Arrays (IDX, npy, npz) are taken rows first. Unsigned bytes are pixels, `k / 255`; every
     /// other element type is read as the nearest `f32`. IDX files of rank 3 are images
@@ -58,17 +60,26 @@ impl Dataset {
     pub fn open_with(spec: &str, options: &OpenOptions) -> Result<Self> {
         if let Some((_, embedded)) = EMBEDDED.iter().find(|(name, _)| *name == spec) {
             options.check(spec, "an embedded data set", Applicable::default())?;
-            let data = embedded();
-            return Ok(if options.labels == Labels::None { data.without_labels() } else { data });
+            return Ok(labelled(embedded(), options));
+        }
+        if let Some(sprites) = sprites::named(spec) {
+            options.check(spec, "sprites", Applicable::default())?;
+            return Ok(labelled(sprites?, options));
         }
         let path = Path::new(spec);
         // A bare word that is no file was probably meant as a name.
         if path.components().count() <= 1 && !path.exists() {
-            let known = EMBEDDED.map(|(name, _)| name).join(", ");
+            let sprites = Style::ALL.map(Style::name);
+            let known = [&EMBEDDED.map(|(name, _)| name)[..], &sprites].concat().join(", ");
             return Err(Error::Unknown { spec: spec.to_owned(), known });
         }
         if path.is_dir() { folder::open(path, options) } else { open_file(path, options) }
     }
+}
+
+/// Without its labels, if these are not wanted.
+fn labelled(data: Dataset, options: &OpenOptions) -> Dataset {
+    if options.labels == Labels::None { data.without_labels() } else { data }
 }
 
 /// What a file is.
@@ -288,7 +299,8 @@ mod tests {
 
     #[test]
     fn every_listed_name_opens() {
-        for (name, _) in EMBEDDED {
+        let known = [&EMBEDDED.map(|(name, _)| name)[..], &Style::ALL.map(Style::name)].concat();
+        for name in known {
             assert!(Dataset::open(name).unwrap().name().starts_with(name));
         }
     }

@@ -28,6 +28,12 @@ impl Dataset {
                 hasher.update(&[1]);
                 update(&mut hasher, reals, |value| value.to_le_bytes());
             }
+            Values::Sprites(rows) => {
+                hasher.update(&[0]);
+                (0..rows.len()).for_each(|i| {
+                    hasher.update(&rows.pixels(i));
+                });
+            }
         }
         hasher.update(&[u8::from(self.labels.is_some())]);
         update(&mut hasher, self.labels.as_deref().unwrap_or_default(), |label| {

@@ -379,10 +379,10 @@ fn finish(
         Data::Lists(column) => {
             about.format = format!("{FORMAT} (lists in column `{column}`)");
             let (shape, values) = rows.lists.finish();
-            about.value_type = match values {
-                Values::Pixels(_) => "uint8, pixels k/255".to_owned(),
-                Values::Reals(_) => "numbers, read as float32".to_owned(),
-            };
+            let pixels = matches!(values, Values::Pixels(_));
+            let value_type =
+                if pixels { "uint8, pixels k/255" } else { "numbers, read as float32" };
+            about.value_type = value_type.to_owned();
             about.remarks.extend(crate::npy::remark(&values));
             (shape, values)
         }
