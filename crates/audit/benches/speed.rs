@@ -98,7 +98,9 @@ fn benches(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("one point, 10000 draws, 2 radii, 1 thread");
     group.sample_size(10);
-    for (name, attacks) in [("certificates", vec![]), ("certificates and attack", vec![Attack::default()])] {
+    for (name, attacks) in
+        [("certificates", vec![]), ("certificates and attack", vec![Attack::default()])]
+    {
         let radii = vec![Radius::Absolute(3.0), Radius::Absolute(5.0)];
         let settings = Settings {
             radii,

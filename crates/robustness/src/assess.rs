@@ -42,7 +42,7 @@ pub struct Certification {
     /// Error probability of each certificate.
     pub alpha: f64,
     /// The share of what certainty about `p_r(x)` would certify that is worth more draws: up to
-    /// [`MOST_DRAWS`](certificate::draws::MOST_DRAWS) times as many. With 0 there are no more.
+    /// [`MOST_DRAWS`] times as many. With 0 there are no more.
     pub tightness: f64,
 }
 
