@@ -38,6 +38,10 @@ pub enum Purpose {
     Certification,
     /// Driving the posteriors of x and x' alike.
     Coupling,
+    /// Posterior noise of the batches from which a discriminator learns the marginals.
+    Discriminator,
+    /// Permuting latents among rows.
+    Permutation,
 }
 
 /// The source of all noise of a run.
