@@ -24,7 +24,7 @@ pub(crate) enum Command {
     /// Train two small VAEs on embedded MNIST, audit both, and write a report
     Demo(DemoOptions),
     /// Train a VAE
-    Train(TrainOptions),
+    Train(Box<TrainOptions>),
     /// Say which Lipschitz constants and sigma guarantee a wanted margin, before any training
     Design(DesignOptions),
     /// Assess the robustness of a VAE at many points

@@ -100,11 +100,10 @@ pub(crate) fn train_into(
     let mut report = |progress: Progress| {
         if let (Progress::Resumed(report) | Progress::Epoch(report), Some(file)) =
             (&progress, &mut events)
+            && let Err(error) = file.write(report)
         {
-            if let Err(error) = file.write(report) {
-                unwritten = Some(error);
-                return ControlFlow::Break(());
-            }
+            unwritten = Some(error);
+            return ControlFlow::Break(());
         }
         match progress {
             Progress::Resumed(_) => {}
