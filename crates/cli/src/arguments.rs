@@ -8,6 +8,7 @@ use vaegis_robustness::attack::goal::Reference;
 
 use crate::domain::DomainOptions;
 use crate::model::{ModelOptions, Returns};
+use crate::objective::ObjectiveOptions;
 
 /// How far can an input be pushed before a variational autoencoder's reconstruction
 /// changes by more than r?
@@ -23,7 +24,7 @@ pub(crate) enum Command {
     /// Train two small VAEs on embedded MNIST, audit both, and write a report
     Demo(DemoOptions),
     /// Train a VAE
-    Train(TrainOptions),
+    Train(Box<TrainOptions>),
     /// Say which Lipschitz constants and sigma guarantee a wanted margin, before any training
     Design(DesignOptions),
     /// Assess the robustness of a VAE at many points
@@ -152,17 +153,6 @@ impl Machine {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ObjectiveName {
-    /// The evidence lower bound
-    Elbo,
-    /// The ELBO with the KL term weighted by --beta
-    BetaVae,
-    /// That, plus --margin-weight times the expected logarithm of |Sigma^(-1/2) J|_F, to which
-    /// margins are inversely proportional
-    Margin,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReferenceName {
     /// The mean reconstruction of the input
     Mean,
@@ -283,19 +273,8 @@ pub(crate) struct TrainOptions {
     /// Folder for the model; an interrupted run there is resumed
     #[arg(long)]
     pub(crate) out: PathBuf,
-    /// What to minimise
-    #[arg(long, value_enum, default_value = "beta-vae")]
-    pub(crate) objective: ObjectiveName,
-    /// Weight of the KL term (beta-vae, margin)
-    #[arg(long, allow_negative_numbers = true, default_value_t = 1.0)]
-    pub(crate) beta: f64,
-    /// Epochs over which the weights of all terms but the distortion rise from 0 [default: 0, or 10
-    /// for margin]
-    #[arg(long)]
-    pub(crate) warm_up: Option<usize>,
-    /// Weight of the logarithm of |Sigma^(-1/2) J|_F (margin) [default: 4]
-    #[arg(long, allow_negative_numbers = true)]
-    pub(crate) margin_weight: Option<f64>,
+    #[command(flatten)]
+    pub(crate) objective: ObjectiveOptions,
     /// Encoder and decoder
     #[arg(long, value_enum, default_value = "mlp")]
     pub(crate) architecture: ArchitectureName,
@@ -352,12 +331,16 @@ pub(crate) struct TrainOptions {
     /// Share of the training rows set aside for validation
     #[arg(long, allow_negative_numbers = true, default_value_t = 0.1)]
     pub(crate) validation: f64,
-    /// Stop after this many epochs without improvement; 0 never stops early
-    #[arg(long, default_value_t = 8)]
-    pub(crate) patience: usize,
+    /// Stop after this many epochs without improvement; 0 never stops early [default: 8;
+    /// factor-vae: 0, as its losses cannot be compared between epochs]
+    #[arg(long)]
+    pub(crate) patience: Option<usize>,
     /// Seed of initial weights, orders and noise
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Folder of this run for TensorBoard: every term of every epoch
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tensorboard: Option<PathBuf>,
     /// Threads to use [default: all]
     #[arg(long, value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,

@@ -9,6 +9,7 @@ mod domain;
 mod failure;
 mod interrupt;
 mod model;
+mod objective;
 mod output;
 mod progress;
 

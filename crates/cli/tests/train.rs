@@ -101,6 +101,57 @@ fn a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one() {
     }
 }
 
+/// FactorVAE has two players, whose states must both survive.
+#[test]
+fn a_killed_factor_vae_resumes_to_the_weights_and_events_of_an_uninterrupted_one() {
+    let sandbox = Sandbox::new();
+    let factor = "--objective factor-vae --discriminator-layers 2 --discriminator-width 32";
+    let run = |out: &str| format!("{LONG} {out} {factor} --tensorboard events/{out}");
+    sandbox.kill_when("killed/checkpoint", &run("killed"));
+    assert!(!sandbox.exists("killed/model.json"), "it ended before it was killed");
+    let resumed = sandbox.run(&run("killed")).expect_code(0);
+    assert!(!resumed.stderr.contains("epoch   1/6"), "it began anew: {resumed:?}");
+    sandbox.run(&run("whole")).expect_code(0);
+    for file in ["weights.safetensors", "training.json"] {
+        let [killed, whole] = ["killed", "whole"].map(|out| sandbox.read(&format!("{out}/{file}")));
+        assert!(killed == whole, "{file} differs");
+    }
+    let [killed, whole] = ["killed", "whole"]
+        .map(|out| sandbox.read(&format!("events/{out}/events.out.tfevents.vaegis")));
+    assert_eq!(killed.len(), whole.len());
+    // Events of one training are not overwritten by another.
+    sandbox
+        .run(&format!("{TINY} --out other --tensorboard events/whole"))
+        .expect_refusal(&["events.out.tfevents.vaegis", "--tensorboard"]);
+    assert!(sandbox.read("events/whole/events.out.tfevents.vaegis") == whole);
+}
+
+#[test]
+fn every_objective_trains_and_tells_its_terms() {
+    let sandbox = Sandbox::new();
+    for (objective, terms) in [
+        ("capacity", &["capacity", "capacity_gap"][..]),
+        ("beta-tcvae", &["dimension_wise_kl", "mutual_information", "total_correlation"]),
+        ("dip-vae-i", &["diagonal", "off_diagonal"]),
+        ("dip-vae-ii", &["diagonal", "off_diagonal"]),
+        ("factor-vae --discriminator-width 16", &["total_correlation"]),
+        ("margin", &["log_norm"]),
+    ] {
+        let out = objective.split(' ').next().unwrap();
+        let run = sandbox.run(&format!("{TINY} --objective {objective} --out {out}"));
+        let run = run.expect_code(0);
+        let record = sandbox.read(&format!("{out}/training.json"));
+        let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+        assert_eq!(record["config"]["objective"]["kind"], out);
+        let validation = record["history"][0]["validation"].as_object().expect("losses");
+        for term in terms.iter().chain(&["total", "distortion", "rate"]) {
+            assert!(validation[*term].is_number(), "{term} of {objective}: {validation:?}");
+            assert!(*term == "total" || run.stderr.contains(&term.replace('_', " ")), "{run:?}");
+        }
+        assert_eq!(validation.len(), 3 + terms.len(), "{validation:?}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_terminated_training_says_so_and_resumes() {

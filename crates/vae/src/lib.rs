@@ -17,6 +17,7 @@ mod lipschitz;
 mod model;
 mod noise;
 mod objective;
+mod tensorboard;
 mod train;
 
 pub use architecture::{Architecture, VaeConfig};
@@ -25,5 +26,8 @@ pub use likelihood::Likelihood;
 pub use lipschitz::{LipschitzConfig, LipschitzConstants, LipschitzLayers, PosteriorSigma};
 pub use model::{Posterior, Vae};
 pub use noise::{Noise, Purpose};
-pub use objective::{BatchLoss, Losses, Objective};
+pub use objective::{
+    BetaTcVae, BetaVae, Capacity, DipVaeI, DipVaeII, FactorVae, Losses, Margin, Objective,
+};
+pub use tensorboard::EventFile;
 pub use train::{Checkpoint, EpochReport, Progress, TrainConfig, Trained, check, train};

@@ -40,6 +40,10 @@ pub enum Purpose {
     Coupling,
     /// Choosing how many draws to estimate from.
     Pilot,
+    /// Posterior noise of the batches from which a discriminator learns the marginals.
+    Discriminator,
+    /// Permuting latents among rows.
+    Permutation,
 }
 
 /// The source of all noise of a run.

@@ -9,7 +9,7 @@ use vaegis_data::Dataset;
 use vaegis_network::ops::Function;
 use vaegis_robustness::attack::Attack;
 use vaegis_robustness::{Certification, Domain, Radius, Settings};
-use vaegis_vae::{Architecture, Likelihood, Objective, TrainConfig, Vae, VaeConfig};
+use vaegis_vae::{Architecture, BetaVae, Likelihood, Objective, TrainConfig, Vae, VaeConfig};
 
 use super::audit::{audit_into, describe, execution};
 use super::train::train_into;
@@ -90,7 +90,7 @@ fn model(folder: &Path, beta: f64, dataset: &Dataset) -> anyhow::Result<Option<V
         likelihood: Likelihood::Bernoulli,
     };
     let config = TrainConfig {
-        objective: Objective::BetaVae { beta, warm_up: 0 },
+        objective: Objective::BetaVae(BetaVae { beta, warm_up: 0 }),
         epochs: 15,
         batch_size: 256,
         learning_rate: 1e-3,
@@ -99,6 +99,7 @@ fn model(folder: &Path, beta: f64, dataset: &Dataset) -> anyhow::Result<Option<V
         seed: 0,
         lipschitz: None,
     };
-    let trained = train_into(folder, &vae, &config, dataset, &format!("training beta {beta}"))?;
+    let name = format!("training beta {beta}");
+    let trained = train_into(folder, &vae, &config, dataset, &name, None)?;
     Ok(trained.map(|trained| trained.vae))
 }

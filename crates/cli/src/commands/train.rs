@@ -9,13 +9,13 @@ use burn::tensor::Device;
 use vaegis_data::Dataset;
 use vaegis_network::ops::Function;
 use vaegis_vae::{
-    Architecture, Checkpoint, Likelihood, LipschitzConfig, LipschitzLayers, Objective,
+    Architecture, Checkpoint, EventFile, Likelihood, LipschitzConfig, LipschitzLayers, Losses,
     PosteriorSigma, Progress, TrainConfig, Trained, VaeConfig, check, train,
 };
 
 use super::{use_threads, writable};
 use crate::arguments::{
-    ActivationName, ArchitectureName, LayersName, LikelihoodName, ObjectiveName, TrainOptions,
+    ActivationName, ArchitectureName, LayersName, LikelihoodName, TrainOptions,
 };
 use crate::{interrupt, output, progress};
 
@@ -31,16 +31,15 @@ pub(crate) fn run(options: &TrainOptions) -> anyhow::Result<ExitCode> {
     if options.out.join("model.json").exists() {
         bail!("{} already holds a trained model; choose another --out", options.out.display());
     }
-    let Some(trained) = train_into(&options.out, &vae, &config, &dataset, "training")? else {
-        return Ok(ExitCode::from(1));
-    };
+    let events = options.tensorboard.as_deref();
+    let trained = train_into(&options.out, &vae, &config, &dataset, "training", events)?;
+    let Some(trained) = trained else { return Ok(ExitCode::from(1)) };
     let best = &trained.history[trained.best_epoch - 1];
     output::print(&format!(
-        "{}: ELBO {:.2} nats on the validation rows (distortion {:.2}, rate {:.2}), epoch {} of {}",
+        "{}: ELBO {:.2} nats on the validation rows ({}), epoch {} of {}",
         options.out.display(),
         best.validation.elbo(),
-        best.validation.distortion,
-        best.validation.rate,
+        terms(&best.validation),
         trained.best_epoch,
         trained.history.len(),
     ))?;
@@ -62,13 +61,25 @@ fn constants(trained: &Trained) -> anyhow::Result<String> {
     Ok(format!("Lipschitz constants, from the weights: {}", parts.join(", ")))
 }
 
-/// Trains a model into `out`, with a bar and a line per epoch; `None` if interrupted.
+/// What a loss is made of: `distortion 81.20, rate 20.13`.
+fn terms(losses: &Losses) -> String {
+    let parts: Vec<String> = losses
+        .all()
+        .filter(|(name, _)| *name != "total")
+        .map(|(name, value)| format!("{} {value:.2}", name.replace('_', " ")))
+        .collect();
+    parts.join(", ")
+}
+
+/// Trains a model into `out`, with a bar and a line per epoch, and events for TensorBoard if there is
+/// a folder for them; `None` if interrupted.
 pub(crate) fn train_into(
     out: &Path,
     vae: &VaeConfig,
     config: &TrainConfig,
     dataset: &Dataset,
     name: &str,
+    events: Option<&Path>,
 ) -> anyhow::Result<Option<Trained>> {
     let problems = [vae.problems(), config.problems()].concat();
     if !problems.is_empty() {
@@ -80,12 +91,22 @@ pub(crate) fn train_into(
     };
     check(&model, dataset, config)?;
     writable(out)?;
+    let mut events = events.map(|folder| open_events(folder, out)).transpose()?;
+    let mut unwritten = None;
     let stop = interrupt::flag();
     let bar = progress::bar(config.epochs, "epochs");
     bar.set_message(name.to_string());
     let mut epoch_started = Instant::now();
     let mut report = |progress: Progress| {
+        if let (Progress::Resumed(report) | Progress::Epoch(report), Some(file)) =
+            (&progress, &mut events)
+            && let Err(error) = file.write(report)
+        {
+            unwritten = Some(error);
+            return ControlFlow::Break(());
+        }
         match progress {
+            Progress::Resumed(_) => {}
             Progress::Step { epoch, step, steps, losses } => {
                 if step == 1 {
                     epoch_started = Instant::now();
@@ -99,13 +120,12 @@ pub(crate) fn train_into(
                 bar.set_position(report.epoch as u64);
                 let rows = dataset.train().len() as f64 * (1.0 - config.validation);
                 let line = format!(
-                    "{name}: epoch {:3}/{}  loss {:8.2}  validation {:8.2} (distortion {:.2}, rate {:.2})  {:.0} rows/s",
+                    "{name}: epoch {:3}/{}  loss {:8.2}  validation {:8.2} ({})  {:.0} rows/s",
                     report.epoch,
                     config.epochs,
                     report.training.total,
                     report.validation.total,
-                    report.validation.distortion,
-                    report.validation.rate,
+                    terms(&report.validation),
                     rows / epoch_started.elapsed().as_secs_f64(),
                 );
                 bar.suspend(|| output::note(&line));
@@ -119,6 +139,9 @@ pub(crate) fn train_into(
     };
     let trained = train(model, dataset, config, Some(out), &mut report)?;
     bar.finish_and_clear();
+    if let Some(error) = unwritten {
+        return Err(error.into());
+    }
     if trained.interrupted && stop.load(Ordering::Relaxed) {
         output::note(&format!(
             "interrupted after epoch {}; run the same command to resume",
@@ -140,6 +163,19 @@ pub(crate) fn train_into(
     trained.vae.save(out)?;
     Checkpoint::remove(out)?;
     Ok(Some(trained))
+}
+
+/// The file for TensorBoard in `folder`: a new one, or that of the training which `out` resumes.
+fn open_events(folder: &Path, out: &Path) -> anyhow::Result<EventFile> {
+    let path = EventFile::path(folder);
+    if path.exists() && !Checkpoint::exists(out) {
+        bail!(
+            "{} is of another training; choose another --tensorboard for this one",
+            path.display()
+        );
+    }
+    writable(folder)?;
+    Ok(EventFile::create(folder)?)
 }
 
 fn settings(options: &TrainOptions, dataset: &Dataset) -> anyhow::Result<(VaeConfig, TrainConfig)> {
@@ -166,20 +202,7 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> anyhow::Result<(VaeCon
         LikelihoodName::ContinuousBernoulli => Likelihood::ContinuousBernoulli,
         LikelihoodName::Gaussian => Likelihood::Gaussian { sigma: options.likelihood_sigma },
     };
-    let beta = match options.objective {
-        ObjectiveName::Elbo => 1.0,
-        ObjectiveName::BetaVae | ObjectiveName::Margin => options.beta,
-    };
-    // Without one, latents are given up before the decoder has learnt to use them.
-    let default = if options.objective == ObjectiveName::Margin { 10 } else { 0 };
-    let warm_up = options.warm_up.unwrap_or(default);
-    let objective = match (options.objective, options.margin_weight) {
-        (ObjectiveName::Margin, weight) => {
-            Objective::Margin { beta, warm_up, weight: weight.unwrap_or(4.0) }
-        }
-        (_, None) => Objective::BetaVae { beta, warm_up },
-        (_, Some(_)) => bail!("--margin-weight is of --objective margin"),
-    };
+    let objective = options.objective.objective()?;
     let vae = VaeConfig {
         input_shape: match options.architecture {
             ArchitectureName::Mlp => dataset.shape().to_vec(),
@@ -195,7 +218,8 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> anyhow::Result<(VaeCon
         batch_size: options.batch_size,
         learning_rate: options.learning_rate,
         validation: options.validation,
-        patience: options.patience,
+        // Where epochs cannot be compared, none is better than another.
+        patience: options.patience.unwrap_or(if objective.is_comparable() { 8 } else { 0 }),
         seed: options.seed,
         lipschitz: lipschitz(options)?,
     };

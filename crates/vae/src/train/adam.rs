@@ -11,8 +11,6 @@ use burn::optim::{AdamState, AdaptiveMomentumState, LearningRate, Optimizer};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-const BETA_1: f32 = 0.9;
-const BETA_2: f32 = 0.999;
 /// PyTorch's epsilon.
 const EPSILON: f32 = 1e-8;
 
@@ -22,8 +20,18 @@ const VANISHING: f32 = 1e-30;
 /// Elements per task: enough work to be worth handing to another thread.
 const CHUNK: usize = 1 << 15;
 
+/// How fast the averages of gradients and of their squares forget.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Adam;
+pub(super) struct Adam {
+    pub(super) beta_1: f32,
+    pub(super) beta_2: f32,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Self { beta_1: 0.9, beta_2: 0.999 }
+    }
+}
 
 impl Optimizer for Adam {
     type State<const D: usize> = AdamState<D>;
@@ -45,8 +53,9 @@ impl Optimizer for Adam {
             .map(|tensor| tensor.into_data().convert_dtype(DType::F32));
         let steps = time.min(i32::MAX as usize) as i32;
         let kernel = Kernel {
-            rate: rate as f32 / (1.0 - BETA_1.powi(steps)),
-            second_correction: 1.0 / (1.0 - BETA_2.powi(steps)).sqrt(),
+            adam: *self,
+            rate: rate as f32 / (1.0 - self.beta_1.powi(steps)),
+            second_correction: 1.0 / (1.0 - self.beta_2.powi(steps)).sqrt(),
         };
         kernel.apply_all(slice(&mut parameter), &gradient, slice(&mut first), slice(&mut second));
         let [parameter, first, second] =
@@ -68,6 +77,7 @@ fn slice(data: &mut TensorData) -> &mut [f32] {
 
 #[derive(Debug, Clone, Copy)]
 struct Kernel {
+    adam: Adam,
     rate: f32,
     second_correction: f32,
 }
@@ -91,9 +101,10 @@ impl Kernel {
     }
 
     fn apply(self, parameter: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
+        let Adam { beta_1, beta_2 } = self.adam;
         for (((weight, &g), m), v) in parameter.iter_mut().zip(gradient).zip(first).zip(second) {
-            *m = flush(BETA_1 * *m + (1.0 - BETA_1) * g);
-            *v = flush(BETA_2 * *v + (1.0 - BETA_2) * g * g);
+            *m = flush(beta_1 * *m + (1.0 - beta_1) * g);
+            *v = flush(beta_2 * *v + (1.0 - beta_2) * g * g);
             *weight -= self.rate * *m / (v.sqrt() * self.second_correction + EPSILON);
         }
     }
@@ -111,18 +122,24 @@ mod tests {
     #[test]
     fn steps_agree_with_burns_adam() {
         let device = Device::flex();
-        let reference = AdamConfig::new().with_epsilon(EPSILON).build();
-        let start = Tensor::<1>::from_floats([0.5, -1.0, 2.0, 1e-3], &device);
-        let (mut ours, mut theirs) = ((start.clone(), None), (start, None));
-        for step in 0..50 {
-            let scale = (step as f32 * 0.7).sin();
-            let gradient = Tensor::<1>::from_floats([scale, -0.1 * scale, 3.0, 1e-6], &device);
-            ours = Adam.step(0.01, ours.0, gradient.clone(), ours.1);
-            theirs = reference.step(0.01, theirs.0, gradient, theirs.1);
-        }
-        let values = |tensor: Tensor<1>| tensor.into_data().try_to_vec::<f32>().unwrap();
-        for (ours, theirs) in values(ours.0).iter().zip(values(theirs.0)) {
-            assert!((ours - theirs).abs() < 1e-5, "{ours} and {theirs}");
+        for adam in [Adam::default(), Adam { beta_1: 0.5, beta_2: 0.9 }] {
+            let reference = AdamConfig::new()
+                .with_beta_1(adam.beta_1)
+                .with_beta_2(adam.beta_2)
+                .with_epsilon(EPSILON)
+                .build();
+            let start = Tensor::<1>::from_floats([0.5, -1.0, 2.0, 1e-3], &device);
+            let (mut ours, mut theirs) = ((start.clone(), None), (start, None));
+            for step in 0..50 {
+                let scale = (step as f32 * 0.7).sin();
+                let gradient = Tensor::<1>::from_floats([scale, -0.1 * scale, 3.0, 1e-6], &device);
+                ours = adam.step(0.01, ours.0, gradient.clone(), ours.1);
+                theirs = reference.step(0.01, theirs.0, gradient, theirs.1);
+            }
+            let values = |tensor: Tensor<1>| tensor.into_data().try_to_vec::<f32>().unwrap();
+            for (ours, theirs) in values(ours.0).iter().zip(values(theirs.0)) {
+                assert!((ours - theirs).abs() < 1e-5, "{ours} and {theirs}");
+            }
         }
     }
 
@@ -131,9 +148,10 @@ mod tests {
         let device = Device::flex();
         let weight = Tensor::<1>::from_floats([1.0], &device);
         let (mut weight, mut state) =
-            Adam.step(0.01, weight, Tensor::<1>::from_floats([1.0], &device), None);
+            Adam::default().step(0.01, weight, Tensor::<1>::from_floats([1.0], &device), None);
         for _ in 0..1_000 {
-            (weight, state) = Adam.step(0.01, weight, Tensor::<1>::zeros([1], &device), state);
+            (weight, state) =
+                Adam::default().step(0.01, weight, Tensor::<1>::zeros([1], &device), state);
         }
         let moment = state.unwrap().momentum.moment_1.into_data().try_to_vec::<f32>().unwrap();
         assert_eq!(moment, [0.0]);

@@ -6,6 +6,7 @@
 //!   current/                the model after the last epoch
 //!   best/                   the model of the best epoch
 //!   optimiser.burnpack      Adam's moments
+//!   discriminator.*         of a FactorVAE: the discriminator's weights and moments
 //! ```
 //! A new checkpoint is written beside the old one and takes its place by renaming,
 //! so at every moment one of the two is whole.
@@ -17,6 +18,7 @@ use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use serde::{Deserialize, Serialize};
 use vaegis_data::Dataset;
 
+use super::adversary::Adversary;
 use super::{EpochReport, TrainConfig};
 use crate::{Error, Objective, Vae};
 
@@ -28,6 +30,7 @@ pub struct Checkpoint {
     pub(super) best_epoch: usize,
     pub(super) history: Vec<EpochReport>,
     pub(super) optimiser: Option<OptimizerRecord>,
+    pub(super) adversary: Option<Adversary>,
 }
 
 /// What must agree for a checkpoint to be resumed.
@@ -60,14 +63,25 @@ impl Identity {
 }
 
 impl Checkpoint {
-    pub(super) fn start(vae: &Vae) -> Self {
-        Self {
+    /// Training before its first epoch.
+    ///
+    /// # Errors
+    /// If what the objective learns beside the VAE cannot be made.
+    pub(super) fn start(vae: &Vae, config: &TrainConfig) -> Result<Self, Error> {
+        let device = vae.encoder().device();
+        Ok(Self {
             vae: vae.clone(),
             best: vae.clone(),
             best_epoch: 0,
             history: vec![],
             optimiser: None,
-        }
+            adversary: Adversary::of(config.objective, vae.latent(), config.seed, &device)?,
+        })
+    }
+
+    /// Whether there is a checkpoint in `folder`.
+    pub fn exists(folder: &Path) -> bool {
+        current(folder).exists() || previous(folder).exists()
     }
 
     /// Removes the checkpoint of a finished run.
@@ -83,25 +97,25 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The last whole checkpoint in `folder`, if there is one.
+    /// The last whole checkpoint in `folder`; if there is none, training as it is.
     ///
     /// # Errors
     /// If there is one of another run, or it is damaged.
     pub(super) fn resume(
+        self,
         folder: &Path,
-        vae: &Vae,
         config: &TrainConfig,
         dataset: &Dataset,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Self, Error> {
         let Some(path) = [current(folder), previous(folder)].into_iter().find(|path| path.exists())
         else {
-            return Ok(None);
+            return Ok(self);
         };
         let file = path.join("state.json");
         let text = fs::read_to_string(&file).map_err(Error::io(&file))?;
         let state: State =
             serde_json::from_str(&text).map_err(|error| Error::format(&file, error))?;
-        let wanted = Identity::of(vae, config, dataset);
+        let wanted = Identity::of(&self.vae, config, dataset);
         if state.identity != wanted {
             let mut differs = vec![];
             if state.identity.config != wanted.config {
@@ -121,17 +135,18 @@ impl Checkpoint {
             );
             return Err(Error::format(&path, reason));
         }
-        let device = vae.encoder().device();
+        let device = self.vae.encoder().device();
         let record = path.join("optimiser.burnpack");
         let optimiser =
             OptimizerRecord::load(&record).map_err(|error| Error::format(&record, error))?;
-        Ok(Some(Self {
+        Ok(Self {
             vae: super::numbered(Vae::load(&path.join("current"), &device)?),
             best: Vae::load(&path.join("best"), &device)?,
             best_epoch: state.best_epoch,
             history: state.history,
             optimiser: Some(optimiser),
-        }))
+            adversary: self.adversary.map(|adversary| adversary.load(&path)).transpose()?,
+        })
     }
 
     pub(super) fn save(
@@ -152,6 +167,9 @@ impl Checkpoint {
         }
         let record = new.join("optimiser.burnpack");
         optimiser.save(&record).map_err(|error| Error::format(&record, error))?;
+        if let Some(adversary) = &self.adversary {
+            adversary.save(&new)?;
+        }
         let state = State {
             identity: Identity::of(&self.vae, config, dataset),
             best_epoch: self.best_epoch,
@@ -174,11 +192,14 @@ impl Checkpoint {
     }
 
     /// Appends an epoch, and keeps its weights if they are the best so far. Epochs
-    /// before the end of a warm-up never count as best unless there is nothing else.
+    /// before the end of a warm-up never count as best unless there is nothing else, and where
+    /// epochs cannot be compared, the last counts.
     pub(super) fn record(&mut self, report: EpochReport, objective: Objective) {
         let best = self.history.iter().find(|past| past.epoch == self.best_epoch);
         let improves = best.is_none_or(|best| {
-            !objective.is_settled(best.epoch) || report.validation.total < best.validation.total
+            !objective.is_comparable()
+                || !objective.is_settled(best.epoch)
+                || report.validation.total < best.validation.total
         });
         if improves {
             self.best = self.vae.clone();

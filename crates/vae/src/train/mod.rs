@@ -5,6 +5,7 @@
 //! a run resumed from its last checkpoint ends where an uninterrupted one ends.
 
 mod adam;
+mod adversary;
 mod checkpoint;
 
 use std::ops::ControlFlow;
@@ -18,7 +19,10 @@ use vaegis_data::{Dataset, shuffled, split_validation};
 
 pub use checkpoint::Checkpoint;
 
+use adversary::{Adversary, permuted};
+
 use crate::lipschitz::Parameterisation;
+use crate::objective::Setting;
 use crate::{Error, LipschitzConfig, Losses, Noise, Objective, Purpose, Vae};
 
 /// Rows per batch of a validation pass.
@@ -58,7 +62,19 @@ impl TrainConfig {
             }
         };
         require(self.epochs > 0, "epochs must be at least 1".into());
-        require(self.batch_size > 0, "batch size must be at least 1".into());
+        let least = if self.objective.is_aggregate() { 2 } else { 1 };
+        require(
+            self.batch_size >= least,
+            format!("batch size must be at least {least}, found {}", self.batch_size),
+        );
+        require(
+            self.patience == 0 || self.objective.is_comparable(),
+            format!(
+                "patience must be 0, found {}: losses by a discriminator that learns cannot be \
+                 compared between epochs",
+                self.patience
+            ),
+        );
         require(
             self.learning_rate > 0.0 && self.learning_rate.is_finite(),
             format!("learning rate must be positive, found {}", self.learning_rate),
@@ -72,7 +88,7 @@ impl TrainConfig {
 }
 
 /// What one epoch did.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// Counted from 1.
     pub epoch: usize,
@@ -83,8 +99,10 @@ pub struct EpochReport {
 }
 
 /// What training tells while it runs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Progress {
+    /// An epoch was done before training was interrupted: told first, one by one.
+    Resumed(EpochReport),
     /// A step was taken.
     Step {
         /// Counted from 1.
@@ -100,7 +118,8 @@ pub enum Progress {
     Epoch(EpochReport),
 }
 
-/// A trained model: the weights of the epoch with the best validation loss.
+/// A trained model: the weights of the epoch with the best validation loss, or of the last epoch
+/// where [losses cannot be compared](Objective::is_comparable).
 #[derive(Debug, Clone)]
 pub struct Trained {
     /// The model, ready for inference.
@@ -131,42 +150,36 @@ pub fn train(
     let (training, validation) = check(&vae, dataset, config)?;
     let parameterisation = Parameterisation::new(&vae, config.lipschitz.as_ref())?;
     let vae = numbered(parameterisation.start(vae));
-    let mut state = match folder {
-        Some(folder) => Checkpoint::resume(folder, &vae, config, dataset)?,
-        None => None,
+    let mut state = Checkpoint::start(&vae, config)?;
+    if let Some(folder) = folder {
+        state = state.resume(folder, config, dataset)?;
     }
-    .unwrap_or_else(|| Checkpoint::start(&vae));
     let mut model = state.vae.clone().train();
-    let mut optimiser = ModuleOptimizer::from(adam::Adam);
+    let mut optimiser = ModuleOptimizer::from(adam::Adam::default());
     if let Some(record) = state.optimiser.take() {
         optimiser = optimiser.load_record(record);
     }
+    let noise = Noise::new(config.seed);
+    let run = Run { dataset, config, parameterisation: &parameterisation, noise };
 
-    let mut interrupted = false;
+    let mut interrupted =
+        state.history.iter().any(|report| progress(Progress::Resumed(report.clone())).is_break());
     while !interrupted && state.history.len() < config.epochs && !state.is_stale(config) {
         let epoch = state.history.len() + 1;
-        let outcome = run_epoch(
-            model,
-            &parameterisation,
-            &mut optimiser,
-            dataset,
-            &training,
-            config,
-            epoch,
-            progress,
-        )?;
+        let adversary = state.adversary.as_mut();
+        let outcome = run.epoch(model, &mut optimiser, adversary, &training, epoch, progress)?;
         let Some((trained, losses)) = outcome else {
             interrupted = true;
             break;
         };
         model = trained;
         state.vae = model.valid();
-        let validated = validate(&parameterisation.apply(&state.vae), dataset, &validation, config);
+        let validated = run.validate(&state.vae, state.adversary.as_ref(), &validation);
         if !validated.total.is_finite() {
             return Err(Error::Diverged { epoch, loss: validated.total });
         }
         let report = EpochReport { epoch, training: losses, validation: validated };
-        state.record(report, config.objective);
+        state.record(report.clone(), config.objective);
         if let Some(folder) = folder {
             state.save(folder, &optimiser, config, dataset)?;
         }
@@ -194,6 +207,10 @@ pub fn check(
     if !problems.is_empty() {
         return Err(Error::Config(problems));
     }
+    let misfits = config.objective.misfits(vae.latent(), config.lipschitz.as_ref());
+    if !misfits.is_empty() {
+        return Err(Error::Config(misfits));
+    }
     check_data(vae, dataset)?;
     let (training, validation) = split_validation(dataset.train(), config.validation, config.seed);
     if training.is_empty() || validation.is_empty() {
@@ -209,76 +226,110 @@ pub fn check(
     Ok((training, validation))
 }
 
-/// One pass over the training rows; `None` if `progress` asked to stop.
-#[allow(clippy::too_many_arguments)]
-fn run_epoch(
-    mut model: Vae,
-    parameterisation: &Parameterisation,
-    optimiser: &mut ModuleOptimizer,
-    dataset: &Dataset,
-    rows: &[usize],
-    config: &TrainConfig,
-    epoch: usize,
-    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<Option<(Vae, Losses)>, Error> {
-    let device = model.encoder().device().autodiff();
-    let noise = Noise::new(config.seed);
-    let order = shuffled(rows.iter().copied(), config.seed, epoch as u64);
-    let steps = order.len().div_ceil(config.batch_size);
-    let mut sum = Losses::default();
-    for (step, batch) in order.chunks(config.batch_size).enumerate() {
-        let draws = (step * config.batch_size) as u64;
-        let (x, eta) =
-            inputs(&noise, Purpose::Training, epoch as u64, draws, dataset, batch, &model, &device);
-        let warmth = config.objective.warmth_at((epoch - 1) as f64 + step as f64 / steps as f64);
-        let loss = config.objective.loss(&parameterisation.apply(&model), x, eta, warmth);
-        let losses = loss.terms();
-        if !losses.total.is_finite() {
-            return Err(Error::Diverged { epoch, loss: losses.total });
-        }
-        sum.add(losses, batch.len());
-        let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
-        model = parameterisation.retract(optimiser.step(config.learning_rate, model, gradients));
-        let report = Progress::Step { epoch, step: step + 1, steps, losses };
-        if progress(report).is_break() {
-            return Ok(None);
-        }
-    }
-    Ok(Some((model, sum.averaged(order.len()))))
+/// What all epochs of a training share.
+struct Run<'a> {
+    dataset: &'a Dataset,
+    config: &'a TrainConfig,
+    parameterisation: &'a Parameterisation,
+    noise: Noise,
 }
 
-/// Losses over the validation rows, with noise that is the same in every epoch and
-/// the final weight of the KL term, so that epochs can be compared.
-fn validate(vae: &Vae, dataset: &Dataset, rows: &[usize], config: &TrainConfig) -> Losses {
-    let device = vae.encoder().device();
-    let noise = Noise::new(config.seed);
-    let warmth = config.objective.warmth_at(f64::INFINITY);
-    let mut sum = Losses::default();
-    for (position, batch) in rows.chunks(VALIDATION_BATCH).enumerate() {
-        let draws = (position * VALIDATION_BATCH) as u64;
-        let (x, eta) = inputs(&noise, Purpose::Validation, 0, draws, dataset, batch, vae, &device);
-        sum.add(config.objective.loss(vae, x, eta, warmth).terms(), batch.len());
+impl Run<'_> {
+    /// One pass over the training rows; `None` if `progress` asked to stop.
+    fn epoch(
+        &self,
+        mut model: Vae,
+        optimiser: &mut ModuleOptimizer,
+        mut adversary: Option<&mut Adversary>,
+        rows: &[usize],
+        epoch: usize,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Option<(Vae, Losses)>, Error> {
+        let Self { config, parameterisation, .. } = *self;
+        let device = model.encoder().device().autodiff();
+        let order = shuffled(rows.iter().copied(), config.seed, epoch as u64);
+        let steps = order.len().div_ceil(config.batch_size);
+        let mut sum = Losses::default();
+        for (step, batch) in order.chunks(config.batch_size).enumerate() {
+            let at = (epoch as u64, (step * config.batch_size) as u64);
+            let (x, eta) = self.inputs(Purpose::Training, at, batch, model.latent(), &device);
+            let progressed = (epoch - 1) as f64 + step as f64 / steps as f64;
+            let setting = Setting {
+                warmth: config.objective.warmth_at(progressed),
+                population: order.len(),
+                discriminator: adversary.as_deref().map(Adversary::discriminator),
+            };
+            let loss = config.objective.loss(&parameterisation.apply(&model), x, eta, setting);
+            let mut losses = loss.terms();
+            if !losses.total.is_finite() {
+                return Err(Error::Diverged { epoch, loss: losses.total });
+            }
+            let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
+            model =
+                parameterisation.retract(optimiser.step(config.learning_rate, model, gradients));
+            if let Some(adversary) = adversary.as_deref_mut() {
+                let permuted = self.permuted(&model.valid(), &order, batch.len(), at);
+                let missed = adversary.step(loss.z, permuted);
+                if !missed.is_finite() {
+                    return Err(Error::Diverged { epoch, loss: missed });
+                }
+                losses.terms.insert("discriminator_loss".to_string(), missed);
+            }
+            sum.add(&losses, batch.len());
+            let report = Progress::Step { epoch, step: step + 1, steps, losses };
+            if progress(report).is_break() {
+                return Ok(None);
+            }
+        }
+        Ok(Some((model, sum.averaged(order.len()))))
     }
-    sum.averaged(rows.len())
-}
 
-/// A batch of data and its posterior noise.
-#[allow(clippy::too_many_arguments)]
-fn inputs(
-    noise: &Noise,
-    purpose: Purpose,
-    index: u64,
-    first: u64,
-    dataset: &Dataset,
-    rows: &[usize],
-    vae: &Vae,
-    device: &Device,
-) -> (Tensor<2>, Tensor<2>) {
-    let x = TensorData::new(dataset.rows(rows), [rows.len(), dataset.features()]);
-    let latent = vae.latent();
-    let eta = noise.normal(purpose, index, first, rows.len(), latent);
-    let eta = TensorData::new(eta, [rows.len(), latent]);
-    (Tensor::from_data(x, device), Tensor::from_data(eta, device))
+    /// Losses over the validation rows, with noise that is the same in every epoch and
+    /// terms at their full strength, so that epochs can be compared.
+    fn validate(&self, vae: &Vae, adversary: Option<&Adversary>, rows: &[usize]) -> Losses {
+        let vae = self.parameterisation.apply(vae);
+        let device = vae.encoder().device();
+        let objective = self.config.objective;
+        let setting = Setting {
+            warmth: objective.warmth_at(f64::INFINITY),
+            population: rows.len(),
+            discriminator: adversary.map(Adversary::discriminator),
+        };
+        let mut sum = Losses::default();
+        for (position, batch) in rows.chunks(VALIDATION_BATCH).enumerate() {
+            let at = (0, (position * VALIDATION_BATCH) as u64);
+            let (x, eta) = self.inputs(Purpose::Validation, at, batch, vae.latent(), &device);
+            sum.add(&objective.loss(&vae, x, eta, setting).terms(), batch.len());
+        }
+        sum.averaged(rows.len())
+    }
+
+    /// Draws of the product of the aggregate posterior's marginals, from the batch half an epoch
+    /// from that at `at`: as `order` is random, that is another random batch.
+    fn permuted(&self, vae: &Vae, order: &[usize], rows: usize, at: (u64, u64)) -> Tensor<2> {
+        let device = vae.encoder().device();
+        let first = at.1 as usize + order.len() / 2;
+        let batch: Vec<usize> = order.iter().copied().cycle().skip(first).take(rows).collect();
+        let latent = vae.latent();
+        let (x, eta) = self.inputs(Purpose::Discriminator, at, &batch, latent, &device);
+        let z = self.parameterisation.apply(vae).encode(x).sample(eta);
+        permuted(z, &self.noise.normal(Purpose::Permutation, at.0, at.1, rows, latent))
+    }
+
+    /// A batch of data and its posterior noise, draws `at.1` and on of `at.0`.
+    fn inputs(
+        &self,
+        purpose: Purpose,
+        at: (u64, u64),
+        rows: &[usize],
+        latent: usize,
+        device: &Device,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let x = TensorData::new(self.dataset.rows(rows), [rows.len(), self.dataset.features()]);
+        let eta = self.noise.normal(purpose, at.0, at.1, rows.len(), latent);
+        let eta = TensorData::new(eta, [rows.len(), latent]);
+        (Tensor::from_data(x, device), Tensor::from_data(eta, device))
+    }
 }
 
 fn check_data(vae: &Vae, dataset: &Dataset) -> Result<(), Error> {
@@ -303,9 +354,9 @@ fn check_data(vae: &Vae, dataset: &Dataset) -> Result<(), Error> {
     Ok(())
 }
 
-/// `vae` with parameters numbered in order, so that a checkpointed optimiser finds
+/// `module` with parameters numbered in order, so that a checkpointed optimiser finds
 /// its parameters again.
-fn numbered(vae: Vae) -> Vae {
+fn numbered<M: Module>(module: M) -> M {
     struct Number(u64);
     impl ModuleMapper for Number {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -313,5 +364,5 @@ fn numbered(vae: Vae) -> Vae {
             Param::initialized(ParamId::from(self.0), param.into_value()).set_require_grad(true)
         }
     }
-    vae.map(&mut Number(0))
+    module.map(&mut Number(0))
 }
