@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 use vaegis_data::Dataset;
-use vaegis_robustness::attack::goal::Reference;
+use vaegis_robustness::attack::goal::{Pathway, Reference};
 use vaegis_robustness::attack::{Attack, Effort, least_draws};
 use vaegis_robustness::{Aim, Certification, Domain, Model, Settings};
 use vaegis_vae::Vae;
@@ -197,6 +197,12 @@ fn unfit_for_margins(attacks: &[Attack]) -> Vec<String> {
                  length already"
             ));
         }
+        if attack.through != Pathway::Both {
+            problems.push(format!(
+                "margins are about the posterior as it is, and {attack} acts through its {} alone",
+                attack.through
+            ));
+        }
         if attack.reference != Reference::Mean {
             problems.push(format!(
                 "margins are about the mean reconstruction, and {attack} has another reference"
@@ -245,7 +251,7 @@ pub(crate) fn problems_of(attacks: &[Attack], aim: Option<&Aim>) -> Vec<String> 
     let question = |attack: &Attack| (attack.penalty, attack.reference);
     for (at, attack) in attacks.iter().enumerate() {
         let differs =
-            |other: &Attack| other.goal == attack.goal && question(other) != question(attack);
+            |other: &Attack| other.is_rival(attack) && question(other) != question(attack);
         require(
             !attacks[..at].iter().any(differs),
             format!(
@@ -324,6 +330,10 @@ mod tests {
             assert_eq!(problems.len(), 1);
             assert!(problems[0].contains(why), "{problems:?}");
         }
+        let through = Attack { through: Pathway::Mean, ..adam };
+        assert!(problems_of(&[plain, through], None).is_empty());
+        let problems = unfit_for_margins(&[plain, through]);
+        assert!(problems[0].contains("acts through its mean alone"), "{problems:?}");
         let other = Attack { penalty: 0.5, ..Attack::new(Kind::SymmetricKl, Optimiser::Adam) };
         assert!(problems_of(&[plain, other], None).is_empty());
     }

@@ -92,7 +92,9 @@ fn picture(
     let x = subject.dataset.row(row.index as usize);
     let perturbed: Vec<f32> = x.iter().zip(&perturbation).map(|(x, d)| x + d).collect();
     let noise = Noise::new(config.seed);
-    let pictures = reconstructions(model, &noise, row.index as u64, &x, &perturbed);
+    let pictures = model
+        .encoding(&perturbed)
+        .and_then(|posterior| reconstructions(model, &noise, row.index as u64, &x, &posterior));
     // A point that was assessed a moment ago reconstructs; if not, it has no picture.
     Ok(pictures.ok().map(|pictures| GalleryEntry {
         index: row.index,

@@ -143,6 +143,9 @@ pub struct AttackRow {
     pub label: Option<i64>,
     /// What the attack increased.
     pub attack: Option<String>,
+    /// What of the posterior the perturbation moves: `both`, or `mean` or `variance` alone, while
+    /// the other stays that of x.
+    pub through: Option<String>,
     /// The optimiser that found it: the best of those that were asked for.
     pub optimiser: Option<String>,
     /// The start it came from.
@@ -201,6 +204,17 @@ pub struct AttackRow {
     pub message: Option<String>,
     /// Wall-clock seconds the point took, all its attacks together.
     pub seconds: f64,
+}
+
+impl AttackRow {
+    /// What the attack increased, and through what if not through all: `maximum-damage through mean`.
+    pub fn question(&self) -> Option<String> {
+        let attack = self.attack.as_ref()?;
+        match self.through.as_deref() {
+            None | Some("both") => Some(attack.clone()),
+            Some(pathway) => Some(format!("{attack} through {pathway}")),
+        }
+    }
 }
 
 /// Order statistics over points; a value that is not finite is `None` (`null` in JSON).

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde::Serialize;
-use vaegis_robustness::attack::goal::Kind;
+use vaegis_robustness::attack::Attack;
 use vaegis_robustness::scores::{Distortion, DistortionCurve};
 use vaegis_robustness::trial::{
     Attempt, Found, Trial, TrialSettings, judge, trial, universal_perturbations,
@@ -210,6 +210,7 @@ fn row(empty: AttackRow, trial: &Trial, attempt: &Attempt, alpha: f64) -> Attack
     let interval = scores.within.map(|within| within.interval(alpha));
     AttackRow {
         attack: Some(attempt.attack.goal.to_string()),
+        through: Some(attempt.attack.through.to_string()),
         optimiser: Some(attempt.attack.optimiser.to_string()),
         start: Some(attempt.by.clone()),
         size: Some(attempt.size),
@@ -232,17 +233,17 @@ fn row(empty: AttackRow, trial: &Trial, attempt: &Attempt, alpha: f64) -> Attack
         aim_distance_of_target: trial.distances.map(|distances| distances.target),
         aim_distance: scores.aim_distance,
         aim_distance_at_rest: trial.at_rest.aim_distance,
-        auddc: area(trial, attempt.attack.goal),
+        auddc: area(trial, &attempt.attack),
         ..empty
     }
 }
 
-/// The area under the distortion-distortion curve of a goal.
-fn area(trial: &Trial, goal: Kind) -> Option<f64> {
-    if !goal.is_targeted() {
+/// The area under the distortion-distortion curve of an attack and its rivals.
+fn area(trial: &Trial, attack: &Attack) -> Option<f64> {
+    if !attack.goal.is_targeted() {
         return None;
     }
-    let of_goal = trial.attempts.iter().filter(|attempt| attempt.attack.goal == goal);
+    let of_goal = trial.attempts.iter().filter(|attempt| attempt.attack.is_rival(attack));
     let attacks: Option<Vec<Distortion>> = of_goal
         .map(|at| Some(Distortion { input: at.perturbation.norm, output: at.scores.aim_distance? }))
         .collect();
@@ -250,7 +251,8 @@ fn area(trial: &Trial, goal: Kind) -> Option<f64> {
 }
 
 /// Writes `attack.toml`, which says what was asked for, `attacks.parquet` and
-/// `perturbations.safetensors` into a folder. A perturbation is the tensor `INDEX/ATTACK/SIZE`.
+/// `perturbations.safetensors` into a folder. A perturbation is the tensor `INDEX/QUESTION/SIZE`,
+/// see [`Attack::question`].
 ///
 /// # Errors
 /// Names the file that could not be written.
@@ -266,7 +268,7 @@ pub fn write(
         for attempt in tried.outcome.iter().flat_map(|trial| &trial.attempts) {
             perturbations.push(Perturbation {
                 index: tried.index as i64,
-                radius: format!("{}/{}", attempt.attack.goal, attempt.size),
+                radius: format!("{}/{}", attempt.attack.question(), attempt.size),
                 values: attempt.perturbation.d.clone(),
                 shape: subject.dataset.shape().to_vec(),
             });

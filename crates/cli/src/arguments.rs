@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use vaegis_data::{ImageChannels, ImageSize, Labels, OpenOptions, Selection};
 use vaegis_robustness::Radius;
 use vaegis_robustness::attack::Attack;
-use vaegis_robustness::attack::goal::Reference;
+use vaegis_robustness::attack::goal::{Pathway, Reference};
 
 use crate::domain::DomainOptions;
 use crate::model::{ModelOptions, Returns};
@@ -89,6 +89,10 @@ pub(crate) struct AttackOptions {
     /// What damages are measured from while they are increased (maximum-damage, median-damage)
     #[arg(long, value_enum, default_value = "mean")]
     pub(crate) reference: ReferenceName,
+    /// What of the posterior perturbations move: both, or mean or variance alone, while the other
+    /// stays that of the input; several to compare them
+    #[arg(long, value_name = "PATHWAY", value_delimiter = ',', default_value = "both")]
+    pub(crate) through: Vec<Pathway>,
     /// Radius in reconstruction space that is judged: a number, or a quantile of |Delta(x)| such
     /// as q0.9
     #[arg(long, allow_hyphen_values = true)]

@@ -41,6 +41,30 @@ fn tensors(bytes: &[u8]) -> BTreeMap<String, (Vec<u64>, Vec<f32>)> {
 }
 
 #[test]
+fn pathways_are_compared() {
+    let sandbox = Sandbox::with_model();
+    let line = format!("{ATTACK} --size 1 --through both,mean,variance");
+    let table = sandbox.run(&line).expect_code(0);
+    for part in ["through", "mean", "variance"] {
+        assert!(table.stdout.contains(part), "no {part:?} in {table:?}");
+    }
+    let run = sandbox.run(&format!("{line} --json --out found")).expect_code(0);
+    let rows = rows(&run);
+    let pathways: Vec<_> = rows.iter().map(|row| row["through"].as_str().unwrap()).collect();
+    assert_eq!(pathways, ["both", "mean", "variance"]);
+    let gains = rows.iter().map(|row| number(row, "value") - number(row, "value_at_rest"));
+    let gains: Vec<f64> = gains.collect();
+    assert!(gains[1] > 0.5 * gains[0] && gains[2] < gains[1] && gains[2] > 0.0, "{gains:?}");
+    let page = std::fs::read_to_string(sandbox.path("found/attack.html")).unwrap();
+    assert!(page.contains("maximum-damage through variance"));
+    let stored = std::fs::read(sandbox.path("found/perturbations.safetensors")).unwrap();
+    let names: Vec<String> = tensors(&stored).into_keys().collect();
+    assert!(names.contains(&"8000/maximum-damage through mean/1".to_string()), "{names:?}");
+    let run = sandbox.run(&format!("{ATTACK} --size 1 --through sigma")).expect_code(2);
+    assert!(run.stderr.contains("unknown pathway"), "{run:?}");
+}
+
+#[test]
 fn attacks_are_a_table_or_json() {
     let sandbox = Sandbox::with_model();
     let line = format!("{ATTACK} --size 0.5,1 --attack maximum-damage,symmetric-kl --r q0.9");

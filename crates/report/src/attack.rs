@@ -137,14 +137,14 @@ const COLUMNS: [Column; 15] = [
 
 /// Goals in the order of their first rows, and sizes as they rise.
 fn groups(rows: &[&AttackRow], columns: &[&Column]) -> Vec<Group> {
-    let mut goals: Vec<&str> = vec![];
-    for goal in rows.iter().filter_map(|row| row.attack.as_deref()) {
+    let mut goals: Vec<String> = vec![];
+    for goal in rows.iter().filter_map(|row| row.question()) {
         if !goals.contains(&goal) {
             goals.push(goal);
         }
     }
-    let group = |goal: &str| {
-        let of_goal = || rows.iter().filter(|row| row.attack.as_deref() == Some(goal));
+    let group = |goal: String| {
+        let of_goal = || rows.iter().filter(|row| row.question().as_ref() == Some(&goal));
         let mut sizes: Vec<f64> = of_goal().filter_map(|row| row.size).collect();
         sizes.sort_by(f64::total_cmp);
         sizes.dedup();
@@ -155,7 +155,7 @@ fn groups(rows: &[&AttackRow], columns: &[&Column]) -> Vec<Group> {
             });
             Row { size: size.to_string(), cells: cells.collect() }
         };
-        Group { heading: goal.to_owned(), rows: sizes.iter().map(row).collect() }
+        Group { rows: sizes.iter().map(row).collect(), heading: goal }
     };
     goals.into_iter().map(group).collect()
 }

@@ -86,15 +86,15 @@ pub(crate) fn figure(config: &TrialConfig, rows: &[AttackRow]) -> Option<Figure>
 
 /// The drawing, and its description in words.
 fn draw(rows: &[AttackRow]) -> Option<(Svg, String)> {
-    let mut attacks: BTreeMap<&str, BTreeMap<i64, Curve>> = BTreeMap::new();
-    let mut areas: BTreeMap<&str, BTreeMap<i64, f64>> = BTreeMap::new();
+    let mut attacks: BTreeMap<String, BTreeMap<i64, Curve>> = BTreeMap::new();
+    let mut areas: BTreeMap<String, BTreeMap<i64, f64>> = BTreeMap::new();
     for row in rows {
-        let (Some(attack), Some(area)) = (row.attack.as_deref(), row.auddc) else { continue };
+        let (Some(attack), Some(area)) = (row.question(), row.auddc) else { continue };
         let input = row.length? / row.aim_size?;
         let own = row.aim_distance_of_target?;
         let output = (row.aim_distance? - own) / (row.aim_distance_at_rest? - own);
         let curve =
-            attacks.entry(attack).or_default().entry(row.index).or_insert_with(|| vec![(0.0, 1.0)]);
+            attacks.entry(attack.clone()).or_default().entry(row.index).or_insert_with(|| vec![(0.0, 1.0)]);
         curve.push((input, output));
         areas.entry(attack).or_default().insert(row.index, area);
     }

@@ -203,7 +203,7 @@ pub fn assess(
     let aim = settings.aim.as_ref().map(|aim| aim.values.as_slice());
     let mut curves = Vec::with_capacity(settings.attacks.len());
     for attack in &settings.attacks {
-        let goal = attack.goal.goal(target, attack.reference, aim)?;
+        let goal = attack.goal(target, aim)?;
         curves.push(DamageCurve::sweep(target, &jacobians, attack, goal.as_ref(), &radii)?);
     }
     let attacks = Attacks { target, encoding: &encoding, settings, curves: &curves };
@@ -387,7 +387,7 @@ pub struct Reconstructions {
     pub perturbed: Vec<f32>,
 }
 
-/// Reconstructs x and x'.
+/// Reconstructs x and x', whose posterior is `perturbed`.
 ///
 /// # Errors
 /// If a reconstruction is not finite.
@@ -396,12 +396,12 @@ pub fn reconstructions(
     noise: &Noise,
     index: u64,
     x: &[f32],
-    perturbed: &[f32],
+    perturbed: &Encoding,
 ) -> Result<Reconstructions, Error> {
     const SAMPLES: usize = 101;
     let reference = model.reconstruct(&model.encoding(x)?.mu)?;
     let draws = Draws { noise, purpose: Purpose::Scores, index };
-    let z = model.sample(&model.encoding(perturbed)?, draws, 0, SAMPLES);
+    let z = model.sample(perturbed, draws, 0, SAMPLES);
     let damages = lengths(model.change(z.clone(), &reference));
     let mut order: Vec<usize> = (0..SAMPLES).collect();
     order.sort_by(|&a, &b| damages[a].total_cmp(&damages[b]));

@@ -29,6 +29,9 @@ pub enum Error {
     /// A goal of attacks that is not known.
     #[error("attack {0:?}: expected {names}", names = crate::attack::goal::Kind::ALL.map(crate::attack::goal::Kind::name).join(", "))]
     Goal(String),
+    /// A pathway that does not exist.
+    #[error("unknown pathway {0:?}; there are both, mean and variance")]
+    Pathway(String),
     /// An optimiser that is not known.
     #[error("optimiser {0:?}: expected conditional-gradient, projected-gradient, l-bfgs-b or adam")]
     Optimiser(String),

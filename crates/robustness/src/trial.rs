@@ -61,7 +61,7 @@ pub struct Trial {
     pub attempts: Vec<Attempt>,
 }
 
-/// The best of all attacks with one goal at one size.
+/// The best of all attacks with one goal and pathway at one size.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     /// The attack.
@@ -139,7 +139,7 @@ pub fn trial(
     for attacks in by_goal(attacks) {
         let mut best: Vec<(Attack, Strongest)> = vec![];
         for attack in attacks {
-            let goal = attack.goal.goal(target, attack.reference, aim)?;
+            let goal = attack.goal(target, aim)?;
             let strongest = strongest(target, &jacobians, &attack, goal.as_ref(), sizes)?;
             for (slot, strongest) in strongest.into_iter().enumerate() {
                 match best.get_mut(slot) {
@@ -186,25 +186,27 @@ pub fn judge(
     let mut attempts = Vec::with_capacity(found.len());
     for Found { attack, size, by, perturbed } in found {
         let aim = settings.aim.as_ref().map(|aim| aim.values.as_slice());
-        let goal = attack.goal.goal(target, attack.reference, aim)?;
+        let goal = attack.goal(target, aim)?;
         let stored = ball.store(&ball.between(perturbed));
         let points = [vec![0.0; x.len()], ball.between(&stored.perturbed)];
         let values =
             PointObjective::scoring(target, goal.as_ref(), VALUE_DRAWS).evaluate(&points)?;
-        let reconstruction = reconstructions(model, noise, index, x, &stored.perturbed)?.perturbed;
+        let perturbed = model.encoding(&stored.perturbed)?;
+        let perturbed = attack.through.apply(perturbed, &site.encoding);
+        let reconstruction = reconstructions(model, noise, index, x, &perturbed)?.perturbed;
         attempts.push(Attempt {
             attack: *attack,
             size: *size,
             by: by.clone(),
             value: values[1].value,
             value_at_rest: values[0].value,
-            scores: judge.scores(&stored.perturbed, &reconstruction)?,
+            scores: judge.scores(&perturbed, &reconstruction)?,
             reconstruction,
             perturbation: stored,
         });
     }
     let reconstruction = host(site.reference.clone());
-    let at_rest = judge.scores(x, &reconstruction)?;
+    let at_rest = judge.scores(&site.encoding, &reconstruction)?;
     let distances = match (&settings.aim, at_rest.aim_distance) {
         (Some(aim), Some(unperturbed)) => {
             let own = host(model.reconstruct(&model.encoding(&aim.values)?.mu)?);
@@ -258,7 +260,7 @@ pub fn universal_perturbations(
     let mut found = vec![];
     let aim = aim.as_ref().map(|aim| aim.values.as_slice());
     for attack in by_goal(attacks).into_iter().flatten() {
-        let goal = |&target| attack.goal.goal(target, attack.reference, aim);
+        let goal = |&target| attack.goal(target, aim);
         let goals = targets.iter().map(goal).collect::<Result<Vec<_>, _>>()?;
         let strongest =
             universal(&ball, &targets, &goals, &jacobians, &attack, sizes, &mut |step| {
@@ -280,11 +282,11 @@ fn directions(attacks: &[Attack]) -> usize {
     attacks.iter().map(|attack| attack.effort.directions).max().unwrap_or(0).max(1)
 }
 
-/// The attacks of each goal, in the order of the goals' first attacks.
+/// The attacks of each goal and pathway, in the order of their first attacks.
 fn by_goal(attacks: &[Attack]) -> Vec<Vec<Attack>> {
     let mut groups: Vec<Vec<Attack>> = vec![];
     for attack in attacks {
-        match groups.iter_mut().find(|group| group[0].goal == attack.goal) {
+        match groups.iter_mut().find(|group| group[0].is_rival(attack)) {
             Some(group) => group.push(*attack),
             None => groups.push(vec![*attack]),
         }
@@ -333,13 +335,12 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// The scores of a perturbed input, and of a reconstruction of it.
-    fn scores(&self, perturbed: &[f32], reconstruction: &[f32]) -> Result<Scores, Error> {
+    /// The scores of the posterior of a perturbed input, and of a reconstruction of it.
+    fn scores(&self, encoding: &Encoding, reconstruction: &[f32]) -> Result<Scores, Error> {
         let Target { model, x, reference, noise, index, .. } = self.target;
-        let encoding = model.encoding(perturbed)?;
         let draws = Draws { noise, purpose: Purpose::Verdict, index };
         let mut damages = Vec::with_capacity(self.settings.draws as usize);
-        model.for_each_damage(&encoding, reference, draws, 0..self.settings.draws, |_, batch| {
+        model.for_each_damage(encoding, reference, draws, 0..self.settings.draws, |_, batch| {
             damages.extend_from_slice(batch);
         });
         if !damages.iter().all(|damage| damage.is_finite()) {
@@ -349,7 +350,7 @@ impl Judge<'_> {
             let within = damages.iter().filter(|&&damage| f64::from(damage) <= r).count();
             Proportion::new(within as u64, damages.len() as u64)
         });
-        let likelihood = expected_log_likelihood(model, noise, index, &encoding, x)?;
+        let likelihood = expected_log_likelihood(model, noise, index, encoding, x)?;
         let aim_distance = match &self.settings.aim {
             Some(aim) => Some(distance(&host(model.reconstruct(&encoding.mu)?), &aim.values)),
             None => None,
@@ -360,8 +361,8 @@ impl Judge<'_> {
         Ok(Scores {
             damage: median(&mut damages),
             within,
-            kl: kl_divergence(&encoding, self.encoding),
-            symmetric_kl: symmetric_kl_divergence(&encoding, self.encoding),
+            kl: kl_divergence(encoding, self.encoding),
+            symmetric_kl: symmetric_kl_divergence(encoding, self.encoding),
             degradation: relative_degradation(self.original, likelihood),
             psnr: range.and_then(|range| psnr(&before, reconstruction, range)),
             ssim: picture.and_then(|(shape, range)| ssim(&before, reconstruction, shape, range)),

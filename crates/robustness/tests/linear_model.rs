@@ -7,7 +7,7 @@ use linear::{FEATURES, LATENT, Linear};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 use vaegis_robustness::assess::{Attacked, Certified, Point, assess};
 use vaegis_robustness::attack::Attack;
-use vaegis_robustness::attack::goal::{Kind, Reference};
+use vaegis_robustness::attack::goal::{Kind, Pathway, Reference};
 use vaegis_robustness::attack::optimiser::Optimiser;
 use vaegis_robustness::certificate::{Method, Neighbourhood, Posteriors};
 use vaegis_robustness::statistics::{GeneralisedChiSquare, normal_quantile};
@@ -246,6 +246,36 @@ fn damages_from_a_sampled_reference_have_twice_the_variance() {
             let share = below(attempt.scores.damage, shift, 1.0);
             assert!((share - 0.5).abs() < 4.0 / 200.0, "{reference:?}: {share}");
         }
+    }
+}
+
+/// The variance of this model is constant: all that an attack can do goes through the mean.
+#[test]
+fn attacks_act_through_the_mean_where_the_variance_is_constant() {
+    let linear = Linear::new(1);
+    let model = Model::new(&linear.vae());
+    let x = vec![0.3; FEATURES];
+    let through = |through| Attack { through, ..Attack::default().thorough() };
+    let settings = TrialSettings {
+        sizes: vec![0.2, 0.4],
+        radius: None,
+        draws: 2_000,
+        picture: None,
+        range: None,
+        domain: Domain::l2(InputBox::None),
+        attacks: Pathway::ALL.map(through).to_vec(),
+        aim: None,
+    };
+    let found = trial(&model, &Noise::new(6), Point::new(1, &x), &settings).unwrap();
+    let pathways: Vec<_> = found.attempts.iter().map(|attempt| attempt.attack.through).collect();
+    let [both, mean, variance] = Pathway::ALL;
+    assert_eq!(pathways, [both, both, mean, mean, variance, variance]);
+    for size in 0..2 {
+        let [both, mean, variance] = [0, 2, 4].map(|first| &found.attempts[first + size]);
+        close(mean.scores.damage, both.scores.damage, 1e-3, "damage through the mean");
+        assert!(both.scores.damage > 1.1 * found.at_rest.damage, "{both:?}");
+        assert_eq!(variance.scores.damage, found.at_rest.damage);
+        assert_eq!((variance.by.as_str(), variance.scores.kl), ("none", 0.0));
     }
 }
 

@@ -3,6 +3,7 @@
 //! `models.csv` and `claims.csv` of a study have exactly these columns.
 
 use serde::{Deserialize, Serialize};
+pub use vaegis_robustness::attack::goal::Pathway;
 
 /// Which model of the grid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,18 +120,6 @@ pub struct PointFacts {
     pub certified: Option<f64>,
     /// Attacked margin; +inf where no attack succeeded.
     pub attacked: f64,
-}
-
-/// What moves when an attack acts on a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pathway {
-    /// Mean and variance of the posterior, as they are.
-    Both,
-    /// The mean alone; the variance stays that of x.
-    Mean,
-    /// The variance alone; the mean stays that of x.
-    Variance,
 }
 
 /// The strongest attack of one length on one point of a model.

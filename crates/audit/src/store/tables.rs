@@ -67,7 +67,7 @@ columns!(PointRow:
 );
 
 columns!(AttackRow:
-    model, index, label, attack, optimiser, start, norm, r#box, size, length, value, value_at_rest,
+    model, index, label, attack, through, optimiser, start, norm, r#box, size, length, value, value_at_rest,
     damage, damage_at_rest, r, p, p_low, p_high, kl, symmetric_kl, degradation, psnr, ssim, ms_ssim,
     aim_size, aim_distance, aim_distance_at_rest,
     aim_distance_of_target, auddc, status, message, seconds,

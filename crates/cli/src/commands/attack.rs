@@ -39,8 +39,10 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
         attacks => attacks.to_vec(),
     };
     let reference = Reference::from(options.reference);
-    let asked =
-        |attack: Attack| Attack { reference, penalty: options.penalty, ..attack.thorough() };
+    let asked = |attack: Attack| {
+        let attack = Attack { reference, penalty: options.penalty, ..attack.thorough() };
+        options.through.iter().map(move |&through| Attack { through, ..attack })
+    };
     let mut sizes = options.size.clone();
     sizes.sort_by(f64::total_cmp);
     let config = TrialConfig {
@@ -58,7 +60,7 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
             picture: picture(dataset.shape()),
             range: dataset.value_range(),
             domain: options.domain.domain(&dataset)?,
-            attacks: attacks.into_iter().map(asked).collect(),
+            attacks: attacks.into_iter().flat_map(asked).collect(),
             aim: options.goals.target.map(|row| aim(&dataset, row)).transpose()?,
         },
     };
@@ -140,9 +142,10 @@ pub(crate) fn run(options: &AttackOptions) -> anyhow::Result<ExitCode> {
 /// One line for each point, goal and size. Columns that are empty everywhere are left out.
 fn table(rows: &[AttackRow]) -> String {
     type Cell = fn(&AttackRow) -> Option<String>;
-    let columns: [(&str, Cell); 13] = [
+    let columns: [(&str, Cell); 14] = [
         ("row", |row| Some(row.index.to_string())),
         ("attack", |row| row.attack.clone()),
+        ("through", |row| row.through.clone().filter(|through| through != "both")),
         ("size", |row| row.size.map(number)),
         ("|d|", |row| row.length.map(number)),
         ("damage", |row| row.damage.map(number)),
@@ -208,7 +211,7 @@ fn shown(dataset: &Dataset, trials: &[PointTrial]) -> Vec<AttackPicture> {
         pictures.extend(trial.attempts.iter().map(|attempt| AttackPicture {
             index: tried.index as i64,
             label: dataset.label(tried.index),
-            attack: attempt.attack.goal.to_string(),
+            attack: attempt.attack.question(),
             size: attempt.size,
             length: attempt.perturbation.norm,
             shape: dataset.shape().to_vec(),

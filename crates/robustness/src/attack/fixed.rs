@@ -3,7 +3,7 @@
 use super::Attack;
 use super::climb::{Climb, Objectives};
 use super::goal::Goal;
-use super::objective::{Objective, PointObjective};
+use super::objective::{Evaluation, Objective, PointObjective};
 use super::optimiser::Candidate;
 use super::starts::{Start, starts};
 use crate::ball::Perturbation;
@@ -75,12 +75,17 @@ pub(super) fn climb(
     attack: &Attack,
     objectives: Objectives<'_>,
     judging: &mut dyn Objective,
-    starts: Vec<Start>,
+    mut starts: Vec<Start>,
     radii: &[f64],
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<Strongest>, Error> {
     let still = vec![0.0; ball.limits().0.len()];
-    let rest = judging.evaluate(std::slice::from_ref(&still))?[0].value;
+    let Evaluation { value: rest, gradient } =
+        judging.evaluate(std::slice::from_ref(&still))?.remove(0);
+    // Singular directions are about the mean; this one is about whatever the goal is.
+    if gradient.iter().any(|&entry| entry != 0.0) {
+        starts.push(Start { name: "gradient".to_string(), direction: gradient });
+    }
     let mut search = Search {
         ball,
         climb: Climb::new(ball, attack, objectives, starts),

@@ -36,10 +36,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use goal::{Kind, Reference};
+use goal::{Goal, Kind, Pathway, Reference, Through};
 use optimiser::Optimiser;
 
-use crate::Error;
+use crate::{Error, Target};
 
 /// An attack: what it increases, how, and how hard it tries.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -57,6 +57,10 @@ pub struct Attack {
     /// sizes, which stay limits; margins are least lengths already.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub penalty: f64,
+    /// What of the posterior perturbations move. For perturbations of given sizes: margins are about
+    /// the posterior as it is.
+    #[serde(default, skip_serializing_if = "Pathway::is_both")]
+    pub through: Pathway,
     /// How hard.
     #[serde(flatten)]
     pub effort: Effort,
@@ -75,8 +79,36 @@ impl Attack {
             optimiser,
             reference: Reference::Mean,
             penalty: 0.0,
+            through: Pathway::Both,
             effort: Effort { steps, ..effort },
         }
+    }
+
+    /// What it increases at one point; `aim` is the input that targeted goals aim at.
+    ///
+    /// # Errors
+    /// If a targeted goal has nothing to aim at, a goal that is no damage is to have a sampled
+    /// reference, or a posterior is not finite.
+    pub fn goal(&self, target: Target<'_>, aim: Option<&[f32]>) -> Result<Box<dyn Goal>, Error> {
+        let goal = self.goal.goal(target, self.reference, aim)?;
+        if self.through == Pathway::Both {
+            return Ok(goal);
+        }
+        let original = target.model.encoding(target.x)?;
+        Ok(Box::new(Through { goal, pathway: self.through, original }))
+    }
+
+    /// What it increases, and through what if not through all: `maximum-damage through mean`.
+    pub fn question(&self) -> String {
+        match self.through {
+            Pathway::Both => self.goal.to_string(),
+            pathway => format!("{} through {pathway}", self.goal),
+        }
+    }
+
+    /// Whether the better of both counts: they increase the same, through the same.
+    pub fn is_rival(&self, other: &Self) -> bool {
+        (self.goal, self.through) == (other.goal, other.through)
     }
 
     /// The same attack for a few norms rather than for a sweep: more starts, draws and steps.

@@ -9,6 +9,7 @@ mod kind;
 mod landscape;
 mod latent;
 mod output;
+mod pathway;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ pub use kind::Kind;
 pub(crate) use landscape::Landscape;
 pub use latent::{LatentDistance, SymmetricKl, TargetedLatent};
 pub use output::TargetedOutput;
+pub use pathway::{Pathway, Through};
 
 use burn::tensor::Tensor;
 use vaegis_vae::Posterior;

@@ -4,7 +4,9 @@ use burn::tensor::{Device, Tensor};
 use vaegis_network::ops::Function;
 use vaegis_vae::{Architecture, Likelihood, Noise, Posterior, Purpose, VaeConfig};
 
-use super::{Goal, Kind, Landscape, MaximumDamage, Reference, Statistic, SymmetricKl};
+use super::{
+    Goal, Kind, Landscape, MaximumDamage, Pathway, Reference, Statistic, SymmetricKl, Through,
+};
 use crate::model::{host, lengths};
 use crate::{Ball, Domain, Encoding, Error, InputBox, Model, Target};
 
@@ -85,6 +87,12 @@ fn derivatives_are_those_of_the_values() {
                 let goal = kind.goal(target, Reference::Mean, Some(&aim)).unwrap();
                 check(kind.name(), &model, goal.as_ref());
             }
+            for pathway in Pathway::ALL.into_iter().filter(|_| kind != Kind::MedianDamage) {
+                let goal = kind.goal(target, Reference::Mean, Some(&aim)).unwrap();
+                let original = model.encoding(&aim).unwrap();
+                let name = format!("{kind} through {pathway}");
+                check(&name, &model, &Through { goal, pathway, original });
+            }
             match kind.goal(target, Reference::Sampled, Some(&aim)) {
                 Ok(_) if kind == Kind::MedianDamage => {}
                 Ok(goal) => check("sampled reference", &model, goal.as_ref()),
@@ -100,7 +108,44 @@ fn derivatives_are_those_of_the_values() {
 }
 
 #[test]
+fn a_pathway_holds_the_rest() {
+    let model = model(Likelihood::Bernoulli, vec![8]);
+    let (at, original) = (posterior(&model), model.encoding(&input(0)).unwrap());
+    let row = |values: Vec<f32>| model.tensor(values, LATENT).repeat_dim(0, 2);
+    let reference = model.reconstruct(&original.mu).unwrap();
+    let damage = || MaximumDamage { statistic: Statistic::Expected, reference: reference.clone() };
+    let eta = eta(&model, 1);
+    let held = |pathway| {
+        let original = original.clone();
+        let goal = Through { goal: Box::new(damage()), pathway, original };
+        goal.respond(&model, &at, &eta).values
+    };
+    let plain = |mu: &Tensor<2>, log_variance: &Tensor<2>| {
+        let posterior = Posterior { mu: mu.clone(), log_variance: log_variance.clone() };
+        damage().respond(&model, &posterior, &eta).values
+    };
+    let log_variance = row(original.sigma.iter().map(|sigma| 2.0 * sigma.ln()).collect());
+    let mu = row(original.mu.clone());
+    assert_eq!(held(Pathway::Both), plain(&at.mu, &at.log_variance));
+    assert_eq!(held(Pathway::Mean), plain(&at.mu, &log_variance));
+    assert_eq!(held(Pathway::Variance), plain(&mu, &at.log_variance));
+    // And what is scored afterwards is the same mixture.
+    let (mu, sigma) = (vec![9.0; LATENT], vec![7.0; LATENT]);
+    let perturbed = Encoding { mu: mu.clone(), sigma: sigma.clone() };
+    let mean = Pathway::Mean.apply(perturbed.clone(), &original);
+    assert_eq!(mean, Encoding { mu, sigma: original.sigma.clone() });
+    let variance = Pathway::Variance.apply(perturbed.clone(), &original);
+    assert_eq!(variance, Encoding { mu: original.mu.clone(), sigma });
+    assert_eq!(Pathway::Both.apply(perturbed.clone(), &original), perturbed);
+}
+
+#[test]
 fn names_are_read_back() {
+    for pathway in Pathway::ALL {
+        assert_eq!(pathway.name().parse::<Pathway>().unwrap(), pathway);
+    }
+    let error = "sigma".parse::<Pathway>().unwrap_err().to_string();
+    assert!(error.contains("\"sigma\"") && error.contains("variance"), "{error}");
     for kind in Kind::ALL {
         assert_eq!(kind.name().parse::<Kind>().unwrap(), kind);
     }
