@@ -1,10 +1,14 @@
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vaegis_data::{ImageChannels, ImageSize, Labels, OpenOptions, Selection};
+use vaegis_network::ops::Function;
 use vaegis_robustness::Radius;
 use vaegis_robustness::attack::Attack;
 use vaegis_robustness::attack::goal::{Pathway, Reference};
+use vaegis_study::Shard;
+use vaegis_vae::ACTIVATIONS;
 
 use crate::domain::DomainOptions;
 use crate::model::{ModelOptions, Returns};
@@ -37,6 +41,8 @@ pub(crate) enum Command {
     Inspect(InspectOptions),
     /// Write a VAE as ONNX files that other programs run
     Export(ExportOptions),
+    /// Train, audit and score a grid of models, and test the paper's claims on them
+    Study(StudyOptions),
     /// Write one HTML report on one or several audits
     Report(ReportOptions),
     /// Look at data before they are used
@@ -126,6 +132,40 @@ pub(crate) struct AttackOptions {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct StudyOptions {
+    /// File of a grid (.toml), or paper: the built-in study of the paper's claims
+    pub(crate) grid: String,
+    /// Folder for models, tables, figures and the report; what is done there is not done again
+    #[arg(long, required_unless_present = "print")]
+    pub(crate) out: Option<PathBuf>,
+    /// How much of the built-in study: small takes minutes, default a night, full days
+    #[arg(long, value_enum, default_value = "default")]
+    pub(crate) scale: ScaleName,
+    /// Data of the grid to use, by name [default: all]
+    #[arg(long, value_name = "DATA", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// File or folder of CIFAR-10 (binary version), which joins the data of the built-in study
+    #[arg(long, value_name = "PATH")]
+    pub(crate) cifar: Option<PathBuf>,
+    /// Work on a part of the models, such as 2/4; the folders under cells/ of all parts, copied
+    /// together, make the whole study
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+    /// Print the grid, to begin one's own with
+    #[arg(long)]
+    pub(crate) print: bool,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScaleName {
+    Small,
+    Default,
+    Full,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DemoOptions {
     /// Folder for models, audits and the report
     #[arg(long, default_value = "vaegis-demo")]
@@ -194,18 +234,6 @@ pub(crate) enum LikelihoodName {
     Bernoulli,
     ContinuousBernoulli,
     Gaussian,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ActivationName {
-    Relu,
-    LeakyRelu,
-    Elu,
-    Gelu,
-    Silu,
-    Softplus,
-    Sigmoid,
-    Tanh,
 }
 
 /// Data, and how to read them.
@@ -289,8 +317,8 @@ pub(crate) struct TrainOptions {
     #[arg(long, value_delimiter = ',', default_value = "32,64")]
     pub(crate) channels: Vec<usize>,
     /// Between layers
-    #[arg(long, value_enum, default_value = "relu")]
-    pub(crate) activation: ActivationName,
+    #[arg(long, default_value = "relu", value_parser = activations())]
+    pub(crate) activation: Function,
     /// Dimensions of the latent space
     #[arg(long, default_value_t = 10)]
     pub(crate) latent: usize,
@@ -504,6 +532,15 @@ pub(crate) struct ReportOptions {
 }
 
 /// More threads than any machine has cores only cost memory.
+/// Activations by name.
+fn activations() -> impl TypedValueParser<Value = Function> {
+    let names = PossibleValuesParser::new(ACTIVATIONS.map(|(name, _)| name));
+    names.try_map(|name| {
+        let known = ACTIVATIONS.into_iter().find(|(known, _)| *known == name);
+        known.map(|(_, function)| function).ok_or("unknown activation")
+    })
+}
+
 fn parse_threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads @ 1..=1024) => Ok(threads),

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Attack(options) => commands::attack::run(options),
         Command::Inspect(options) => commands::inspect::run(options),
         Command::Export(options) => commands::export::run(options),
+        Command::Study(options) => commands::study::run(options),
         Command::Report(options) => commands::report::run(options),
         Command::Data(DataCommand::Describe(options)) => commands::describe::run(options),
         Command::Completions { shell } => commands::completions(*shell),

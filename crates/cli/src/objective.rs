@@ -78,58 +78,75 @@ impl ObjectiveOptions {
     pub(crate) fn objective(&self) -> anyhow::Result<Objective> {
         let mut given = self.clone();
         // An option that is used is taken; what is left at the end belongs elsewhere.
-        let warm_up = |given: &mut Self, default| given.warm_up.take().unwrap_or(default);
         let objective = match self.objective {
-            ObjectiveName::Elbo => {
-                Objective::BetaVae(BetaVae { beta: 1.0, warm_up: warm_up(&mut given, 0) })
+            ObjectiveName::Elbo => Objective::BetaVae(BetaVae {
+                warm_up: given.warm_up.take().unwrap_or(0),
+                ..BetaVae::default()
+            }),
+            ObjectiveName::BetaVae => {
+                let default = BetaVae::default();
+                Objective::BetaVae(BetaVae {
+                    beta: given.beta.take().unwrap_or(default.beta),
+                    warm_up: given.warm_up.take().unwrap_or(default.warm_up),
+                })
             }
-            ObjectiveName::BetaVae => Objective::BetaVae(BetaVae {
-                beta: given.beta.take().unwrap_or(1.0),
-                warm_up: warm_up(&mut given, 0),
-            }),
-            ObjectiveName::Capacity => Objective::Capacity(Capacity {
-                gamma: given.gamma.take().unwrap_or(1000.0),
-                capacity: given.capacity.take().unwrap_or(25.0),
-                warm_up: warm_up(&mut given, 25),
-            }),
-            ObjectiveName::BetaTcvae => Objective::BetaTcVae(BetaTcVae {
-                alpha: given.alpha.take().unwrap_or(1.0),
-                beta: given.beta.take().unwrap_or(6.0),
-                gamma: given.gamma.take().unwrap_or(1.0),
-                warm_up: warm_up(&mut given, 0),
-            }),
+            ObjectiveName::Capacity => {
+                let default = Capacity::default();
+                Objective::Capacity(Capacity {
+                    gamma: given.gamma.take().unwrap_or(default.gamma),
+                    capacity: given.capacity.take().unwrap_or(default.capacity),
+                    warm_up: given.warm_up.take().unwrap_or(default.warm_up),
+                })
+            }
+            ObjectiveName::BetaTcvae => {
+                let default = BetaTcVae::default();
+                Objective::BetaTcVae(BetaTcVae {
+                    alpha: given.alpha.take().unwrap_or(default.alpha),
+                    beta: given.beta.take().unwrap_or(default.beta),
+                    gamma: given.gamma.take().unwrap_or(default.gamma),
+                    warm_up: given.warm_up.take().unwrap_or(default.warm_up),
+                })
+            }
             ObjectiveName::DipVaeI => {
-                let lambda_od = given.lambda_od.take().unwrap_or(10.0);
+                let default = given.lambda_od.take().map_or_else(DipVaeI::default, DipVaeI::new);
                 Objective::DipVaeI(DipVaeI {
-                    lambda_od,
-                    lambda_d: given.lambda_d.take().unwrap_or(10.0 * lambda_od),
-                    warm_up: warm_up(&mut given, 0),
+                    lambda_d: given.lambda_d.take().unwrap_or(default.lambda_d),
+                    warm_up: given.warm_up.take().unwrap_or(default.warm_up),
+                    ..default
                 })
             }
             ObjectiveName::DipVaeIi => {
-                let lambda_od = given.lambda_od.take().unwrap_or(10.0);
+                let default = given.lambda_od.take().map_or_else(DipVaeII::default, DipVaeII::new);
                 Objective::DipVaeII(DipVaeII {
-                    lambda_od,
-                    lambda_d: given.lambda_d.take().unwrap_or(lambda_od),
-                    warm_up: warm_up(&mut given, 0),
+                    lambda_d: given.lambda_d.take().unwrap_or(default.lambda_d),
+                    warm_up: given.warm_up.take().unwrap_or(default.warm_up),
+                    ..default
                 })
             }
-            ObjectiveName::FactorVae => Objective::FactorVae(FactorVae {
-                gamma: given.gamma.take().unwrap_or(10.0),
-                discriminator_layers: given.discriminator_layers.take().unwrap_or(6),
-                discriminator_width: given.discriminator_width.take().unwrap_or(1000),
-                discriminator_learning_rate: given
-                    .discriminator_learning_rate
-                    .take()
-                    .unwrap_or(1e-4),
-                warm_up: warm_up(&mut given, 0),
-            }),
-            ObjectiveName::Margin => Objective::Margin(Margin {
-                beta: given.beta.take().unwrap_or(1.0),
-                // Without one, latents are given up before the decoder has learnt to use them.
-                warm_up: warm_up(&mut given, 10),
-                weight: given.margin_weight.take().unwrap_or(4.0),
-            }),
+            ObjectiveName::FactorVae => {
+                let default = FactorVae::default();
+                let (layers, width, rate) = (
+                    given.discriminator_layers.take(),
+                    given.discriminator_width.take(),
+                    given.discriminator_learning_rate.take(),
+                );
+                Objective::FactorVae(FactorVae {
+                    gamma: given.gamma.take().unwrap_or(default.gamma),
+                    discriminator_layers: layers.unwrap_or(default.discriminator_layers),
+                    discriminator_width: width.unwrap_or(default.discriminator_width),
+                    discriminator_learning_rate: rate
+                        .unwrap_or(default.discriminator_learning_rate),
+                    warm_up: given.warm_up.take().unwrap_or(default.warm_up),
+                })
+            }
+            ObjectiveName::Margin => {
+                let default = Margin::default();
+                Objective::Margin(Margin {
+                    beta: given.beta.take().unwrap_or(default.beta),
+                    warm_up: given.warm_up.take().unwrap_or(default.warm_up),
+                    weight: given.margin_weight.take().unwrap_or(default.weight),
+                })
+            }
         };
         let misplaced = given.left();
         if misplaced.is_empty() { Ok(objective) } else { bail!("{}", misplaced.join("; ")) }

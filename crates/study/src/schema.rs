@@ -183,8 +183,19 @@ pub enum Verdict {
     Inconclusive,
 }
 
+impl Verdict {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reproduced => "reproduced",
+            Self::NotReproduced => "not reproduced",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
 /// Which models an effect is about; `None` in a field: all of them together.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Scope {
     /// Name of the data.
     pub data: Option<String>,

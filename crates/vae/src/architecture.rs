@@ -8,6 +8,18 @@ use vaegis_network::{Network, NetworkBuilder, Value};
 
 use crate::{Error, Likelihood, Vae};
 
+/// What networks may have between their layers, by name.
+pub const ACTIVATIONS: [(&str, Function); 8] = [
+    ("relu", Function::Relu),
+    ("leaky-relu", Function::LeakyRelu { slope: 0.01 }),
+    ("elu", Function::Elu { alpha: 1.0 }),
+    ("gelu", Function::Gelu),
+    ("silu", Function::Silu),
+    ("softplus", Function::Softplus),
+    ("sigmoid", Function::Sigmoid),
+    ("tanh", Function::Tanh),
+];
+
 /// Shape of the encoder; the decoder mirrors it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -28,6 +40,29 @@ pub enum Architecture {
         /// Between layers.
         activation: Function,
     },
+}
+
+impl Architecture {
+    /// The input shape for samples of a data set: convolutions take `[channels, height, width]`, a
+    /// plane of pixels as one channel. No value moves.
+    ///
+    /// # Errors
+    /// If channels come last, which convolutions cannot take.
+    pub fn input_shape(&self, sample: &[usize]) -> Result<Vec<usize>, Error> {
+        match (self, sample) {
+            (Self::Conv { .. }, &[height, width] | &[height, width, 1]) if height > 1 => {
+                Ok(vec![1, height, width])
+            }
+            (Self::Conv { .. }, &[channels, _, last @ (3 | 4)]) if channels > 4 => {
+                Err(Error::Config(vec![format!(
+                    "samples {sample:?} have their {last} channels last, a conv architecture needs \
+                     [channels, height, width]; save them by \
+                     `numpy.save(\"x.npy\", numpy.moveaxis(x, -1, 1))`"
+                )]))
+            }
+            _ => Ok(sample.to_vec()),
+        }
+    }
 }
 
 /// Everything that decides the structure of a VAE.

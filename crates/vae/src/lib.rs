@@ -20,7 +20,7 @@ mod objective;
 mod tensorboard;
 mod train;
 
-pub use architecture::{Architecture, VaeConfig};
+pub use architecture::{ACTIVATIONS, Architecture, VaeConfig};
 pub use error::Error;
 pub use likelihood::Likelihood;
 pub use lipschitz::{LipschitzConfig, LipschitzConstants, LipschitzLayers, PosteriorSigma};

@@ -70,22 +70,45 @@ impl Manifest {
 
     /// Refuses an audit whose configuration is not this one.
     pub(super) fn check_same(&self, folder: &Path, asked: &Self) -> Result<(), Error> {
-        let (stored, asked) = (flatten(&self.config), flatten(&asked.config));
-        let keys: BTreeSet<&String> = stored.keys().chain(asked.keys()).collect();
-        let differences: Vec<Difference> = keys
-            .into_iter()
-            .filter(|key| stored.get(*key) != asked.get(*key))
-            .map(|key| Difference {
-                key: key.clone(),
-                stored: stored.get(key).cloned(),
-                asked: asked.get(key).cloned(),
-            })
-            .collect();
-        if differences.is_empty() {
-            return Ok(());
-        }
-        Err(Error::DifferentConfiguration { path: folder.to_owned(), differences })
+        check_same(folder, &self.config, &asked.config)
     }
+}
+
+/// Refuses a folder whose configuration is not the one that was asked for.
+fn check_same(folder: &Path, stored: &toml::Table, asked: &toml::Table) -> Result<(), Error> {
+    let (stored, asked) = (flatten(stored), flatten(asked));
+    let keys: BTreeSet<&String> = stored.keys().chain(asked.keys()).collect();
+    let differences: Vec<Difference> = keys
+        .into_iter()
+        .filter(|key| stored.get(*key) != asked.get(*key))
+        .map(|key| Difference {
+            key: key.clone(),
+            stored: stored.get(key).cloned(),
+            asked: asked.get(key).cloned(),
+        })
+        .collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::DifferentConfiguration { path: folder.to_owned(), differences })
+}
+
+/// Makes a folder for results that a configuration decides, which it keeps as TOML under `name`; a
+/// folder that is there already must have the same.
+///
+/// # Errors
+/// Names the keys that differ, or the file that cannot be read or written.
+pub fn settle(folder: &Path, name: &str, config: &impl Serialize) -> Result<(), Error> {
+    let path = folder.join(name);
+    let refuse = |reason: String| Error::Configuration { path: path.clone(), reason };
+    let text = toml::to_string_pretty(config).map_err(|e| refuse(e.to_string()))?;
+    if !path.exists() {
+        disk::make_folder(folder)?;
+        return disk::replace_bytes(&path, text.as_bytes());
+    }
+    let stored = toml::from_str(&disk::read_text(&path)?).map_err(|e| disk::damaged(&path, e))?;
+    let asked = toml::from_str(&text).map_err(|e| refuse(e.to_string()))?;
+    check_same(folder, &stored, &asked)
 }
 
 /// Refuses files of newer versions.

@@ -54,8 +54,9 @@ mod tests;
 
 pub use error::{Difference, Error};
 pub use folder::AuditFolder;
+pub use manifest::settle;
 pub use tensors::Tensor;
-pub use writer::AuditWriter;
+pub use writer::{AuditWriter, lock};
 
 use std::io;
 use std::path::Path;
@@ -63,6 +64,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::schema::{AttackRow, CurveRow, PointRow};
+
+/// Name of the table of attacks at given norms.
+const ATTACKS: &str = "attacks.parquet";
 
 /// A group of finished points, stored as one.
 ///
@@ -89,8 +93,29 @@ pub(crate) fn write_attacks(
     let config = toml::to_string(config)
         .map_err(|error| disk::failed("write", &path, io::Error::other(error)))?;
     disk::replace_bytes(&path, config.as_bytes())?;
-    tables::write(&folder.join("attacks.parquet"), |write| write(rows))?;
+    tables::write(&folder.join(ATTACKS), |write| write(rows))?;
     tensors::write_perturbations(&folder.join("perturbations.safetensors"), perturbations)
+}
+
+/// Puts a file in its place, whole.
+///
+/// # Errors
+/// Names the file that could not be written.
+pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
+    disk::replace_bytes(path, content)
+}
+
+/// The rows of `attacks.parquet` in a folder.
+///
+/// # Errors
+/// Names what cannot be read.
+pub fn read_attacks(folder: &Path) -> Result<Vec<AttackRow>, Error> {
+    let mut rows = vec![];
+    tables::read(&folder.join(ATTACKS), |row| {
+        rows.push(row);
+        Ok(())
+    })?;
+    Ok(rows)
 }
 
 /// A perturbation `d` that was found for one point and radius.

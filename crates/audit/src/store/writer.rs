@@ -169,8 +169,12 @@ fn claim(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Locks the folder, and makes sure that files can be made in it and removed.
-fn lock(path: &Path) -> Result<File, Error> {
+/// Locks a folder until the file is dropped, and makes sure that files can be made in it and
+/// removed.
+///
+/// # Errors
+/// [`Error::Locked`] if another process has it; otherwise names what cannot be written.
+pub fn lock(path: &Path) -> Result<File, Error> {
     let lock = File::options()
         .create(true)
         .truncate(false)

@@ -4,19 +4,16 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use burn::tensor::Device;
 use vaegis_data::Dataset;
-use vaegis_network::ops::Function;
 use vaegis_vae::{
     Architecture, Checkpoint, EventFile, Likelihood, LipschitzConfig, LipschitzLayers, Losses,
     PosteriorSigma, Progress, TrainConfig, Trained, VaeConfig, check, train,
 };
 
 use super::{use_threads, writable};
-use crate::arguments::{
-    ActivationName, ArchitectureName, LayersName, LikelihoodName, TrainOptions,
-};
+use crate::arguments::{ArchitectureName, LayersName, LikelihoodName, TrainOptions};
 use crate::{interrupt, output, progress};
 
 /// `vaegis train`.
@@ -149,19 +146,7 @@ pub(crate) fn train_into(
         ));
         return Ok(None);
     }
-    let record = serde_json::json!({
-        "config": config,
-        "architecture": vae,
-        "data": dataset.name(),
-        "best_epoch": trained.best_epoch,
-        "history": trained.history,
-    });
-    let path = out.join("training.json");
-    std::fs::write(&path, serde_json::to_string_pretty(&record)?)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    // `model.json` is written last: it says that the training is complete.
-    trained.vae.save(out)?;
-    Checkpoint::remove(out)?;
+    trained.save(out, vae, config, dataset.name())?;
     Ok(Some(trained))
 }
 
@@ -179,16 +164,7 @@ fn open_events(folder: &Path, out: &Path) -> anyhow::Result<EventFile> {
 }
 
 fn settings(options: &TrainOptions, dataset: &Dataset) -> anyhow::Result<(VaeConfig, TrainConfig)> {
-    let activation = match options.activation {
-        ActivationName::Relu => Function::Relu,
-        ActivationName::LeakyRelu => Function::LeakyRelu { slope: 0.01 },
-        ActivationName::Elu => Function::Elu { alpha: 1.0 },
-        ActivationName::Gelu => Function::Gelu,
-        ActivationName::Silu => Function::Silu,
-        ActivationName::Softplus => Function::Softplus,
-        ActivationName::Sigmoid => Function::Sigmoid,
-        ActivationName::Tanh => Function::Tanh,
-    };
+    let activation = options.activation;
     let architecture = match options.architecture {
         ArchitectureName::Mlp => Architecture::Mlp { hidden: options.hidden.clone(), activation },
         ArchitectureName::Conv => Architecture::Conv {
@@ -204,14 +180,19 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> anyhow::Result<(VaeCon
     };
     let objective = options.objective.objective()?;
     let vae = VaeConfig {
-        input_shape: match options.architecture {
-            ArchitectureName::Mlp => dataset.shape().to_vec(),
-            ArchitectureName::Conv => image_shape(dataset.shape())?,
-        },
+        input_shape: architecture.input_shape(dataset.shape())?,
         latent: options.latent,
         architecture,
         likelihood,
     };
+    if let ([1, height, width], Architecture::Conv { .. }, [_, _] | [_, _, 1]) =
+        (vae.input_shape.as_slice(), &vae.architecture, dataset.shape())
+    {
+        output::note(&format!(
+            "data: samples {:?} are taken as images of one channel, {height} x {width}",
+            dataset.shape()
+        ));
+    }
     let config = TrainConfig {
         objective,
         epochs: options.epochs,
@@ -254,21 +235,4 @@ fn lipschitz(options: &TrainOptions) -> anyhow::Result<Option<LipschitzConfig>> 
             LayersName::Aol => LipschitzLayers::Aol,
         },
     }))
-}
-
-/// Samples as convolutions take them, `[channels, height, width]`, without moving a value.
-fn image_shape(shape: &[usize]) -> anyhow::Result<Vec<usize>> {
-    match *shape {
-        [height, width] | [height, width, 1] if height > 1 => {
-            output::note(&format!(
-                "data: samples {shape:?} are taken as images of one channel, {height} x {width}"
-            ));
-            Ok(vec![1, height, width])
-        }
-        [channels, _, last @ (3 | 4)] if channels > 4 => bail!(
-            "samples {shape:?} have their {last} channels last, a conv architecture needs \
-             [channels, height, width]; save them by `numpy.save(\"x.npy\", numpy.moveaxis(x, -1, 1))`"
-        ),
-        _ => Ok(shape.to_vec()),
-    }
 }

@@ -18,6 +18,7 @@ use crate::{LipschitzConfig, Posterior};
 /// NeurIPS 2018, equations 2 and 4 and appendix C.2. The weights are those of the appendix: the
 /// authors' program misplaces two of the three.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BetaTcVae {
     /// Weight of the mutual information.
     pub alpha: f64,
@@ -27,6 +28,12 @@ pub struct BetaTcVae {
     pub gamma: f64,
     /// Epochs over which the weights rise linearly from 0; 0 switches it off.
     pub warm_up: usize,
+}
+
+impl Default for BetaTcVae {
+    fn default() -> Self {
+        Self { alpha: 1.0, beta: 6.0, gamma: 1.0, warm_up: 0 }
+    }
 }
 
 impl Regulariser for BetaTcVae {

@@ -7,11 +7,18 @@ use super::{Batch, Regulariser, Term};
 /// Source: Higgins et al., *beta-VAE: Learning basic visual concepts with a constrained variational
 /// framework*, ICLR 2017, equation 4.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BetaVae {
     /// Weight of the KL term.
     pub beta: f64,
     /// Epochs over which the weight rises linearly from 0 to beta; 0 switches it off.
     pub warm_up: usize,
+}
+
+impl Default for BetaVae {
+    fn default() -> Self {
+        Self { beta: 1.0, warm_up: 0 }
+    }
 }
 
 impl Regulariser for BetaVae {

@@ -10,6 +10,7 @@ use crate::{LipschitzConfig, PosteriorSigma};
 ///
 /// Source: Burgess et al., *Understanding disentangling in beta-VAE*, 2018, equation 8.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Capacity {
     /// Weight of the distance between KL term and capacity.
     pub gamma: f64,
@@ -17,6 +18,12 @@ pub struct Capacity {
     pub capacity: f64,
     /// Epochs over which C rises linearly from 0; 0: it is what it is from the start.
     pub warm_up: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self { gamma: 1000.0, capacity: 25.0, warm_up: 25 }
+    }
 }
 
 impl Regulariser for Capacity {

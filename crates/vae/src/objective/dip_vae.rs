@@ -13,6 +13,7 @@ use crate::Posterior;
 
 /// DIP-VAE-I: C is the covariance of the posterior means.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct DipVaeI {
     /// Weight of squared covariances.
     pub lambda_od: f64,
@@ -25,6 +26,7 @@ pub struct DipVaeI {
 /// DIP-VAE-II: C is the covariance of the aggregate posterior, that of the means plus the mean of the
 /// posterior variances.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct DipVaeII {
     /// Weight of squared covariances.
     pub lambda_od: f64,
@@ -32,6 +34,32 @@ pub struct DipVaeII {
     pub lambda_d: f64,
     /// Epochs over which all weights rise linearly from 0; 0 switches it off.
     pub warm_up: usize,
+}
+
+impl DipVaeI {
+    /// With the ratio of its authors.
+    pub fn new(lambda_od: f64) -> Self {
+        Self { lambda_od, lambda_d: 10.0 * lambda_od, warm_up: 0 }
+    }
+}
+
+impl DipVaeII {
+    /// With the ratio of its authors.
+    pub fn new(lambda_od: f64) -> Self {
+        Self { lambda_od, lambda_d: lambda_od, warm_up: 0 }
+    }
+}
+
+impl Default for DipVaeI {
+    fn default() -> Self {
+        Self::new(10.0)
+    }
+}
+
+impl Default for DipVaeII {
+    fn default() -> Self {
+        Self::new(10.0)
+    }
 }
 
 impl Regulariser for DipVaeI {

@@ -12,6 +12,7 @@ use crate::LipschitzConfig;
 /// Source: Kim & Mnih, *Disentangling by factorising*, ICML 2018, equations 2 and 3, algorithms 1
 /// and 2.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FactorVae {
     /// Weight of the total correlation.
     pub gamma: f64,
@@ -23,6 +24,18 @@ pub struct FactorVae {
     pub discriminator_learning_rate: f64,
     /// Epochs over which all weights rise linearly from 0; 0 switches it off.
     pub warm_up: usize,
+}
+
+impl Default for FactorVae {
+    fn default() -> Self {
+        Self {
+            gamma: 10.0,
+            discriminator_layers: 6,
+            discriminator_width: 1000,
+            discriminator_learning_rate: 1e-4,
+            warm_up: 0,
+        }
+    }
 }
 
 impl Regulariser for FactorVae {

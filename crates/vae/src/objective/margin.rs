@@ -9,6 +9,7 @@ use super::{Batch, Regulariser, Term};
 ///
 /// Source: this project.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Margin {
     /// Weight of the KL term.
     pub beta: f64,
@@ -17,6 +18,17 @@ pub struct Margin {
     pub warm_up: usize,
     /// Weight of the norm's logarithm.
     pub weight: f64,
+}
+
+impl Default for Margin {
+    fn default() -> Self {
+        Self {
+            beta: 1.0,
+            // Without one, latents are given up before the decoder has learnt to use them.
+            warm_up: 10,
+            weight: 4.0,
+        }
+    }
 }
 
 impl Regulariser for Margin {

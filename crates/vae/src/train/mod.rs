@@ -23,7 +23,7 @@ use adversary::{Adversary, permuted};
 
 use crate::lipschitz::Parameterisation;
 use crate::objective::Setting;
-use crate::{Error, LipschitzConfig, Losses, Noise, Objective, Purpose, Vae};
+use crate::{Error, LipschitzConfig, Losses, Noise, Objective, Purpose, Vae, VaeConfig};
 
 /// Rows per batch of a validation pass.
 const VALIDATION_BATCH: usize = 512;
@@ -130,6 +130,35 @@ pub struct Trained {
     pub best_epoch: usize,
     /// Whether `progress` asked to stop before the end; run again to resume.
     pub interrupted: bool,
+}
+
+impl Trained {
+    /// Writes the model to a folder, with a record of its training in `training.json`, and removes
+    /// the checkpoint. `model.json` is written last: it says that the training is complete.
+    ///
+    /// # Errors
+    /// Names the file that cannot be written.
+    pub fn save(
+        &self,
+        folder: &Path,
+        architecture: &VaeConfig,
+        config: &TrainConfig,
+        data: &str,
+    ) -> Result<(), Error> {
+        let record = serde_json::json!({
+            "config": config,
+            "architecture": architecture,
+            "data": data,
+            "best_epoch": self.best_epoch,
+            "history": self.history,
+        });
+        let path = folder.join("training.json");
+        let text =
+            serde_json::to_string_pretty(&record).map_err(|error| Error::format(&path, error))?;
+        std::fs::write(&path, text).map_err(Error::io(&path))?;
+        self.vae.save(folder)?;
+        Checkpoint::remove(folder)
+    }
 }
 
 /// Trains `vae` on the training rows of `dataset`.
