@@ -93,8 +93,11 @@ fn draw(rows: &[AttackRow]) -> Option<(Svg, String)> {
         let input = row.length? / row.aim_size?;
         let own = row.aim_distance_of_target?;
         let output = (row.aim_distance? - own) / (row.aim_distance_at_rest? - own);
-        let curve =
-            attacks.entry(attack.clone()).or_default().entry(row.index).or_insert_with(|| vec![(0.0, 1.0)]);
+        let curve = attacks
+            .entry(attack.clone())
+            .or_default()
+            .entry(row.index)
+            .or_insert_with(|| vec![(0.0, 1.0)]);
         curve.push((input, output));
         areas.entry(attack).or_default().insert(row.index, area);
     }
