@@ -6,6 +6,8 @@
 //! [`dci()`]; [`bootstrap()`] puts a confidence interval around any of them. [`factor_vae_score`] and
 //! [`beta_vae_score`] ask for representations of inputs that share a factor instead.
 //!
+//! [`Posteriors`] are scored without factors: active units, and the parts of the rate.
+//!
 //! No two of the scores measure the same: a representation in which every factor has two latents
 //! of its own is modular, and its gaps are zero.
 //!
@@ -21,6 +23,7 @@
 //! # Ok::<(), vaegis_disentanglement::Error>(())
 //! ```
 
+mod aggregate;
 mod beta_vae;
 mod bootstrap;
 mod dci;
@@ -34,6 +37,7 @@ mod modularity;
 mod sample;
 mod sap;
 
+pub use aggregate::{Aggregate, Posteriors};
 pub use beta_vae::beta_vae_score;
 pub use bootstrap::{Interval, bootstrap};
 pub use dci::{Dci, dci};
