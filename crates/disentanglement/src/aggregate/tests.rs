@@ -66,8 +66,7 @@ fn one_gaussian_many_times_is_that_gaussian() {
 fn the_prior_is_no_information() {
     let collapsed = Posteriors::new(&[0.0; 40], &[1.0; 40], 4).unwrap();
     let found = aggregate(&collapsed, 20);
-    for interval in
-        [found.kl, found.marginal_kl, found.total_correlation, found.mutual_information]
+    for interval in [found.kl, found.marginal_kl, found.total_correlation, found.mutual_information]
     {
         assert_eq!((interval.estimate, interval.low, interval.high), (0.0, 0.0, 0.0));
     }
