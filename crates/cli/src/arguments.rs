@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Certify(Box<CertifyOptions>),
     /// Attack a VAE at some points with perturbations of given sizes
     Attack(Box<AttackOptions>),
+    /// Score a VAE: ELBO, aggregate posterior, and disentanglement where factors are known
+    Score(Box<ScoreOptions>),
     /// Show how a model is understood: operators, shapes, parameters, conventions
     Inspect(InspectOptions),
     /// Write a VAE as ONNX files that other programs run
@@ -191,9 +193,14 @@ pub(crate) struct Machine {
 impl Machine {
     /// Threads to use.
     pub(crate) fn threads(&self) -> usize {
-        let all = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.unwrap_or_else(all)
+        threads_or_all(self.threads)
     }
+}
+
+/// So many threads, or as many as the machine runs at once.
+pub(crate) fn threads_or_all(threads: Option<usize>) -> usize {
+    let all = || std::thread::available_parallelism().map_or(1, usize::from);
+    threads.unwrap_or_else(all)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -486,6 +493,31 @@ pub(crate) struct AuditOptions {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) machine: Machine,
+    // Last: its heading holds for all that follows.
+    #[command(flatten)]
+    pub(crate) model: ModelOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScoreOptions {
+    #[command(flatten)]
+    pub(crate) data: DataOptions,
+    /// Rows: a count of test rows, a range such as 8000..8050, a list, or train, test, all; at
+    /// least 2 [default: 2000, or the test rows if they are fewer]
+    #[arg(long)]
+    pub(crate) points: Option<Selection>,
+    /// Seed of all draws
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Name of the model in the results [default: the name of its folder]
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) name: Option<String>,
+    /// Print as JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Threads to use [default: all]
+    #[arg(long, value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
     // Last: its heading holds for all that follows.
     #[command(flatten)]
     pub(crate) model: ModelOptions,

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Audit(options) => commands::audit::run(options),
         Command::Certify(options) => commands::certify::run(options),
         Command::Attack(options) => commands::attack::run(options),
+        Command::Score(options) => commands::score::run(options),
         Command::Inspect(options) => commands::inspect::run(options),
         Command::Export(options) => commands::export::run(options),
         Command::Study(options) => commands::study::run(options),

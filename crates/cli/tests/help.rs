@@ -50,6 +50,11 @@ fn help_of_attack() {
 }
 
 #[test]
+fn help_of_score() {
+    insta::assert_snapshot!(help("score"));
+}
+
+#[test]
 fn help_of_export() {
     insta::assert_snapshot!(help("export"));
 }

@@ -1,21 +1,39 @@
-//! Confidence intervals of scores by resampling rows.
+//! Confidence intervals: of scores by resampling rows, of means by Student's t.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use crate::sample::Sample;
+use crate::sample::{Sample, mean};
 
 /// An estimate and its confidence limits.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// The score of the sample.
+    /// The best guess.
     pub estimate: f64,
     /// Lower limit.
     pub low: f64,
     /// Upper limit.
     pub high: f64,
+}
+
+impl Interval {
+    /// The mean of independent numbers with limits by Student's t.
+    ///
+    /// # Panics
+    /// If there are fewer than two numbers, or if `confidence` is not within 0..1.
+    pub fn of_mean(numbers: &[f64], confidence: f64) -> Self {
+        let count = numbers.len();
+        assert!(count > 1 && (0.0..1.0).contains(&confidence), "{count} at {confidence}");
+        let (estimate, freedom) = (mean(numbers.iter().copied()), (count - 1) as f64);
+        let variance = numbers.iter().map(|x| (x - estimate).powi(2)).sum::<f64>() / freedom;
+        let t = StudentsT::new(0.0, 1.0, freedom).expect("positive parameters");
+        let half = t.inverse_cdf(0.5 + confidence / 2.0) * (variance / count as f64).sqrt();
+        Self { estimate, low: estimate - half, high: estimate + half }
+    }
 }
 
 /// The score of a sample with a basic bootstrap interval (Davison and Hinkley 1997, section 5.2) from
@@ -64,6 +82,17 @@ mod tests {
         drawn(rows, seed, &[2], |v, noise| {
             vec![if noise() < -0.5 { 1.0 - v[0] } else { v[0] }, noise()]
         })
+    }
+
+    #[test]
+    fn limits_of_means_are_those_of_student() {
+        // Mean 2, standard error 1 / sqrt(3); t of 2 degrees of freedom at 0.975.
+        let found = Interval::of_mean(&[1.0, 2.0, 3.0], 0.95);
+        close(found.estimate, 2.0, 1e-15);
+        close(found.high - 2.0, 4.302_652_73 / 3_f64.sqrt(), 1e-7);
+        close(2.0 - found.low, found.high - 2.0, 1e-12);
+        let many: Vec<f64> = (0..100_000).map(|i| f64::from(i % 2)).collect();
+        close(Interval::of_mean(&many, 0.95).high, 0.5 + 1.959_98 * 0.5 / 1e5_f64.sqrt(), 1e-7);
     }
 
     #[test]

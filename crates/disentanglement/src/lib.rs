@@ -3,8 +3,10 @@
 //! A [`Sample`] holds representations of inputs (mostly posterior means) with the factors that
 //! made these. Scores of samples are functions of it, each in a file with its source:
 //! [`mutual_information_gap`], [`modularity()`], [`separated_attribute_predictability`] and
-//! [`dci()`]; [`bootstrap()`] puts a confidence interval around any of them. [`factor_vae_score`] and
+//! [`dci()`]; [`bootstrap()`] and, for the last, [`jackknife()`] put confidence intervals around them. [`factor_vae_score`] and
 //! [`beta_vae_score`] ask for representations of inputs that share a factor instead.
+//!
+//! [`Posteriors`] are scored without factors: active units, and the parts of the rate.
 //!
 //! No two of the scores measure the same: a representation in which every factor has two latents
 //! of its own is modular, and its gaps are zero.
@@ -21,6 +23,7 @@
 //! # Ok::<(), vaegis_disentanglement::Error>(())
 //! ```
 
+mod aggregate;
 mod beta_vae;
 mod bootstrap;
 mod dci;
@@ -28,12 +31,14 @@ mod error;
 mod factor_vae;
 mod fixed;
 mod information;
+mod jackknife;
 mod lasso;
 mod logistic;
 mod modularity;
 mod sample;
 mod sap;
 
+pub use aggregate::{Aggregate, Posteriors};
 pub use beta_vae::beta_vae_score;
 pub use bootstrap::{Interval, bootstrap};
 pub use dci::{Dci, dci};
@@ -41,6 +46,7 @@ pub use error::Error;
 pub use factor_vae::factor_vae_score;
 pub use fixed::FixedFactor;
 pub use information::mutual_information_gap;
+pub use jackknife::jackknife;
 pub use modularity::modularity;
 pub use sample::{Kind, Sample};
 pub use sap::separated_attribute_predictability;

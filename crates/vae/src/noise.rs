@@ -44,6 +44,10 @@ pub enum Purpose {
     Discriminator,
     /// Permuting latents among rows.
     Permutation,
+    /// Posterior noise of a model's distortion.
+    Evaluation,
+    /// Draws from the aggregate posterior.
+    AggregatePosterior,
 }
 
 /// The source of all noise of a run.

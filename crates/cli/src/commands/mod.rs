@@ -7,6 +7,7 @@ pub(crate) mod design;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod report;
+pub(crate) mod score;
 pub(crate) mod study;
 pub(crate) mod train;
 

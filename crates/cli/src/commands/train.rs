@@ -13,16 +13,14 @@ use vaegis_vae::{
 };
 
 use super::{use_threads, writable};
-use crate::arguments::{ArchitectureName, LayersName, LikelihoodName, TrainOptions};
+use crate::arguments::{
+    ArchitectureName, LayersName, LikelihoodName, TrainOptions, threads_or_all,
+};
 use crate::{interrupt, output, progress};
 
 /// `vaegis train`.
 pub(crate) fn run(options: &TrainOptions) -> anyhow::Result<ExitCode> {
-    use_threads(
-        options
-            .threads
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-    )?;
+    use_threads(threads_or_all(options.threads))?;
     let dataset = super::open(&options.data)?;
     let (vae, config) = settings(options, &dataset)?;
     if options.out.join("model.json").exists() {
