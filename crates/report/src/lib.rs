@@ -13,6 +13,9 @@
 //! upper bound, as good as the attack; a certified one is a lower bound, proved with a stated
 //! confidence for each point, and never in one place with estimates.
 //!
+//! Studies have figures for papers, as SVG and PDF with the data beside them, and a page of their
+//! own ([`study_figures`], [`pdf`], [`write_study`]).
+//!
 //! ```no_run
 //! # fn audits() -> Vec<vaegis_report::AuditData> { Vec::new() }
 //! vaegis_report::write("report.html", &audits())?;

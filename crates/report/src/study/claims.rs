@@ -51,8 +51,8 @@ pub(super) const CLAIMS: [Claim; 5] = [
     Claim {
         number: 5,
         title: "Beyond the paper: does the score itself predict the margin?",
-        words: "A disentanglement score predicts the margin, once σ and |J| are accounted for.",
-        reading: "The paper does not say so; it is a question. Left of each pair: the score as it \
+        words: "Not in the paper: a disentanglement score predicts the margin, once σ and |J| are accounted for.",
+        reading: "A question more than a claim. Left of each pair: the score as it \
                   is. Right: what is left of score and margin once σ and |J| are regressed out of \
                   both. If scores matter only through σ and |J|, nothing is left but scatter.",
     },

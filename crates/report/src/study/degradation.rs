@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use vaegis_study::schema::Pathway;
+use vaegis_study::schema::{ModelRow, Pathway};
 
 use crate::axis::{Domain, LOG_FROM};
 
@@ -35,16 +35,16 @@ fn contents<'a>(view: &View<'a>, column: &Column<'a>) -> Vec<Content<'a>> {
         .into_iter()
         .map(|(_, point)| ((point.model.as_str(), point.index), point.bound_paper))
         .collect();
-    let models = column.by_name();
-    let attacks = view.data.attacks.iter().filter(|attack| attack.through == Pathway::Both);
-    let pairs: Vec<(f64, Pair<'a>)> = attacks
-        .filter_map(|attack| {
-            let model = models.get(attack.model.as_str())?;
+    let of_model = |&model: &&'a ModelRow| {
+        let pairs = view.attacks(model, Pathway::Both).filter_map(|attack| {
             let x = *margins.get(&(attack.model.as_str(), attack.index))?;
-            Some((attack.size, Pair { model, index: Some(attack.index), x, y: attack.degradation }))
-        })
-        .filter(|(size, pair)| !size.is_nan() && pair.is_known())
-        .collect();
+            let pair = Pair { model, index: Some(attack.index), x, y: attack.degradation };
+            Some((attack.size, pair))
+        });
+        pairs.collect::<Vec<_>>()
+    };
+    let mut pairs: Vec<(f64, Pair<'a>)> = column.models.iter().flat_map(of_model).collect();
+    pairs.retain(|(size, pair)| !size.is_nan() && pair.is_known());
     let mut sizes: Vec<f64> = pairs.iter().map(|(size, _)| *size).collect();
     sizes.sort_by(f64::total_cmp);
     sizes.dedup();

@@ -59,12 +59,7 @@ struct Line<'a> {
 /// A line for each model, and then the one of their medians.
 fn lines<'a>(view: &View<'a>, column: &Column<'a>, kind: &Kind) -> Vec<Line<'a>> {
     let of_model = |&model: &&'a ModelRow| {
-        let attacks: Vec<&AttackFacts> = view
-            .data
-            .attacks
-            .iter()
-            .filter(|attack| attack.model == model.model && attack.through == kind.through)
-            .collect();
+        let attacks: Vec<&AttackFacts> = view.attacks(model, kind.through).collect();
         let value = |size| {
             median(attacks.iter().filter(|attack| attack.size == size).map(|a| (kind.of)(a)))
         };

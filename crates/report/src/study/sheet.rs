@@ -155,7 +155,7 @@ impl Sheet {
             y: Axis::with_gutters(y, place.bottom, place.top, GUTTER),
         };
         self.gutters(place, &frame);
-        for tick in frame.x.domain.ticks(((place.right - place.left) / 30.0) as usize) {
+        for tick in frame.x.domain.ticks(((place.right - place.left) / 30.0).max(3.0) as usize) {
             let Some(at) = frame.x.place(tick.value) else { continue };
             self.svg.line("grid", (at, place.top), (at, place.bottom));
             self.x_label(place, at, &tick.label);

@@ -8,7 +8,7 @@ use crate::svg::Path;
 use super::Drawing;
 use super::sheet::{Frame, LegendKey, Row, Sheet};
 use super::table::{Table, cell};
-use super::view::{Column, Family, View, belongs};
+use super::view::{Column, Family, View, belongs, median};
 
 /// A row of panels.
 struct Quantity {
@@ -52,17 +52,6 @@ impl Quantity {
     fn value(&self, model: &ModelRow) -> Option<f64> {
         let fits = |value: &f64| if self.positive { *value >= 0.0 } else { value.is_finite() };
         (self.of)(model).filter(fits)
-    }
-
-    /// The mean over seeds: of logarithms, where the axis is logarithmic.
-    fn mean(&self, values: &[f64]) -> Option<f64> {
-        let count = values.len() as f64;
-        let mean = if self.positive {
-            (values.iter().map(|value| value.ln()).sum::<f64>() / count).exp()
-        } else {
-            values.iter().sum::<f64>() / count
-        };
-        (!mean.is_nan()).then_some(mean)
     }
 
     fn domain<'m>(&self, models: impl Iterator<Item = &'m ModelRow>) -> Option<Domain> {
@@ -110,7 +99,7 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
     Ok(Drawing {
         caption: "Medians over points of what robustness is made of, and the ELBO of test rows, \
                   against the strength of each objective. Marks: models, one for each seed; lines: \
-                  means over seeds (geometric where the axis is logarithmic). Dashed: the plain \
+                  medians over seeds. Dashed: the plain \
                   VAE, and objectives without a strength. Strengths of different objectives are not \
                   comparable. The margin estimate is first order, not a certificate. The paper says \
                   that σ and the margin rise and |J| falls."
@@ -155,7 +144,7 @@ fn panel(
     }
 }
 
-/// The means over seeds: a line along the strengths, or across where there are none.
+/// The medians over seeds: a line along the strengths, or across where there are none.
 fn line(
     sheet: &mut Sheet,
     frame: &Frame,
@@ -173,18 +162,16 @@ fn line(
     let mut places = Vec::new();
     for strength in strengths {
         let alike = |model: &ModelRow| family.is_plain() || model.strength == strength;
-        let seeds: Vec<f64> =
-            members.iter().filter(|(model, _)| alike(model)).map(|(_, value)| *value).collect();
-        let (Some(mean), Some((first, _))) =
-            (quantity.mean(&seeds), members.iter().find(|(model, _)| alike(model)))
+        let seeds = members.iter().filter(|(model, _)| alike(model)).map(|(_, value)| *value);
+        let (Some(middle), Some((first, _))) =
+            (median(seeds), members.iter().find(|(model, _)| alike(model)))
         else {
             continue;
         };
         let name = quantity.name.to_owned();
-        let of_mean = ModelRow { model: String::new(), ..(*first).clone() };
-        table.row_of(&of_mean, ["mean".to_owned(), name, cell(Some(mean))]);
-        match (strength, frame.y.place(mean)) {
-            (Some(strength), Some(_)) => places.extend(frame.place(strength, mean)),
+        table.row_of_seeds(first, ["median".to_owned(), name, cell(Some(middle))]);
+        match (strength, frame.y.place(middle)) {
+            (Some(strength), Some(_)) => places.extend(frame.place(strength, middle)),
             (None, Some(y)) => {
                 let (left, right) = frame.x.ends;
                 let class = format!("line dashed {}", family.class());

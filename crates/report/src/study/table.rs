@@ -34,16 +34,13 @@ impl Table {
     }
 
     pub(super) fn row_of(&mut self, model: &ModelRow, cells: impl IntoIterator<Item = String>) {
-        let names = [
-            model.data.clone(),
-            model.architecture.clone(),
-            model.model.clone(),
-            model.objective.clone(),
-            model.parameter.clone().unwrap_or_default(),
-            cell(model.strength),
-            model.plain.to_string(),
-            model.seed.to_string(),
-        ];
+        self.row(names(model).into_iter().chain(cells));
+    }
+
+    /// A row about all seeds of what a model is one of.
+    pub(super) fn row_of_seeds(&mut self, one: &ModelRow, cells: impl IntoIterator<Item = String>) {
+        let mut names = names(one);
+        (names[2], names[7]) = (String::new(), String::new());
         self.row(names.into_iter().chain(cells));
     }
 
@@ -51,6 +48,19 @@ impl Table {
         let bytes = self.writer.into_inner().unwrap_or_default();
         String::from_utf8(bytes).unwrap_or_default()
     }
+}
+
+fn names(model: &ModelRow) -> [String; MODEL.len()] {
+    [
+        model.data.clone(),
+        model.architecture.clone(),
+        model.model.clone(),
+        model.objective.clone(),
+        model.parameter.clone().unwrap_or_default(),
+        cell(model.strength),
+        model.plain.to_string(),
+        model.seed.to_string(),
+    ]
 }
 
 /// A number as other programs read it; nothing where there is none.

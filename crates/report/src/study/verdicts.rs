@@ -1,7 +1,7 @@
 //! All headline effects with their intervals: a forest plot.
 //!
-//! Effects are grouped by how they are measured, each group on an axis of its own. What the paper
-//! says is shaded, so that a verdict can be seen: an interval within the shade, outside it, or both.
+//! Effects are grouped by how they are measured, each group on an axis of its own. What is claimed
+//! is shaded, so that a verdict can be seen: an interval within the shade, outside it, or both.
 
 use vaegis_study::schema::{Claimed, Effect, Measure, Verdict};
 
@@ -69,7 +69,7 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
     Ok(Drawing {
         caption: format!(
             "Effects over all models with {} confidence intervals, by the number of the claim. \
-             Shaded: what the paper says. A claim is reproduced if the whole interval is shaded, \
+             Shaded: what is claimed. A claim is reproduced if the whole interval is shaded, \
              not reproduced if none of it is, and otherwise inconclusive.",
             text::percent(view.data.confidence)
         ),
@@ -99,7 +99,7 @@ fn legend(effects: &[&Effect]) -> Vec<LegendKey> {
         class: String::new(),
         stroke: "claimed",
         draw: Box::new(shade),
-        name: "what the paper says".to_owned(),
+        name: "what is claimed".to_owned(),
     };
     keys.chain([shade]).collect()
 }
@@ -199,7 +199,7 @@ fn draw_group(sheet: &mut Sheet, measure: Measure, title: &str, group: &[&Effect
     sheet.bottom = bottom + 20.0;
 }
 
-/// What the paper says.
+/// What is claimed.
 fn shade(sheet: &mut Sheet, axis: &Axis, effect: &Effect, (y, height): (f64, f64)) {
     let (from, to) = match effect.claimed {
         Claimed::Above(value) => (axis.place(value).unwrap_or(TO), TO),

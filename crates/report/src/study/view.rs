@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use vaegis_study::schema::{ModelRow, PointFacts, StudyData};
+use vaegis_study::schema::{AttackFacts, ModelRow, Pathway, PointFacts, StudyData};
 
 use crate::marker::Look;
 use crate::stats::{quantile, sort};
@@ -14,6 +14,7 @@ pub(super) struct View<'a> {
     pub(super) data: &'a StudyData,
     pub(super) columns: Vec<Column<'a>>,
     pub(super) families: Vec<Family<'a>>,
+    attacks: HashMap<&'a str, Vec<&'a AttackFacts>>,
 }
 
 /// The models of one architecture on one data set, at the first radius they were audited at.
@@ -39,7 +40,11 @@ pub(super) struct Family<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn new(data: &'a StudyData) -> Self {
-        Self { data, columns: columns(&data.models), families: families(&data.models) }
+        let mut attacks: HashMap<&str, Vec<&AttackFacts>> = HashMap::new();
+        for attack in &data.attacks {
+            attacks.entry(&attack.model).or_default().push(attack);
+        }
+        Self { data, columns: columns(&data.models), families: families(&data.models), attacks }
     }
 
     /// The family of a model, as models are grouped by colour.
@@ -53,6 +58,16 @@ impl<'a> View<'a> {
         let models = column.by_name();
         let of_radius = self.data.points.iter().filter(|point| point.radius == column.radius);
         of_radius.filter_map(|point| Some((*models.get(point.model.as_str())?, point))).collect()
+    }
+
+    /// Attacks on a model that act through given parts of its posterior.
+    pub(super) fn attacks(
+        &self,
+        model: &ModelRow,
+        through: Pathway,
+    ) -> impl Iterator<Item = &'a AttackFacts> {
+        let all = self.attacks.get(model.model.as_str()).map(Vec::as_slice).unwrap_or_default();
+        all.iter().copied().filter(move |attack| attack.through == through)
     }
 
     /// The radii of the columns, in words.
