@@ -76,6 +76,20 @@ impl Domain {
         })
     }
 
+    /// A linear domain around finite `values`, whose ends need not include 0. `None` without any.
+    pub(crate) fn around(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for value in values.into_iter().filter(|value| value.is_finite()) {
+            (low, high) = (low.min(value), high.max(value));
+        }
+        let pad = if high > low { 0.06 * (high - low) } else { 0.1 * high.abs().max(1.0) };
+        (low <= high).then(|| Self {
+            low: (low - pad).max(f64::MIN),
+            high: (high + pad).min(f64::MAX),
+            ..Self::unit()
+        })
+    }
+
     /// The range of a probability.
     pub(crate) fn unit() -> Self {
         Self {
@@ -166,7 +180,8 @@ fn log_ticks(low: f64, high: f64, target: usize) -> Vec<Tick> {
     for mantissas in finest {
         let ticks = inside(mantissas, 1);
         if ticks.len() <= target + 2 {
-            return ticks;
+            // Less than a step of these: round values as on a linear axis.
+            return if ticks.len() < 2 { linear_ticks(low, high, target.max(2)) } else { ticks };
         }
     }
     inside(&[1], (last - first) / target.max(1) as i32 + 1)
@@ -189,14 +204,20 @@ pub(crate) struct Axis {
     pub(crate) range: (f64, f64),
     /// The ends of the axis, gutters included.
     pub(crate) ends: (f64, f64),
+    gutter: f64,
 }
 
 impl Axis {
     pub(crate) fn new(domain: Domain, from: f64, to: f64) -> Self {
-        let gutter = GUTTER * (to - from).signum();
-        let start = if domain.zeros { from + gutter } else { from };
-        let end = if domain.infinities { to - gutter } else { to };
-        Self { domain, range: (start, end), ends: (from, to) }
+        Self::with_gutters(domain, from, to, GUTTER)
+    }
+
+    /// An axis whose gutters have another width than most.
+    pub(crate) fn with_gutters(domain: Domain, from: f64, to: f64, gutter: f64) -> Self {
+        let inwards = gutter * (to - from).signum();
+        let start = if domain.zeros { from + inwards } else { from };
+        let end = if domain.infinities { to - inwards } else { to };
+        Self { domain, range: (start, end), ends: (from, to), gutter }
     }
 
     /// The middle of the gutter for zeros, and half its width.
@@ -213,7 +234,7 @@ impl Axis {
 
     /// Half the width of a gutter's shaded part.
     pub(crate) fn gutter_half(&self) -> f64 {
-        GUTTER / 2.0 - 4.0
+        self.gutter * 11.0 / 30.0
     }
 
     /// Where `value` is drawn; `None` for NaN, which has no place.
@@ -254,6 +275,7 @@ mod tests {
     fn log_ticks_thin_out_as_decades_grow() {
         assert_eq!(labels(&log_ticks(0.9, 9.0, 5)), ["1", "2", "3", "5", "7"]);
         assert_eq!(labels(&log_ticks(0.09, 11.0, 6)), ["0.1", "0.2", "0.5", "1", "2", "5", "10"]);
+        assert_eq!(labels(&log_ticks(0.31, 0.36, 3)), ["0.32", "0.34", "0.36"]);
         assert_eq!(labels(&log_ticks(1e-6, 1e3, 5)), ["10⁻⁶", "10⁻⁴", "0.01", "1", "100"]);
     }
 

@@ -27,7 +27,7 @@ type Curve = Vec<(f64, f64)>;
 /// targeted attack has a curve.
 pub fn distortion_plot(rows: &[AttackRow]) -> Option<String> {
     let (svg, described) = draw(rows)?;
-    Some(svg.finish_alone(TITLE, &described, STYLE))
+    Some(svg.finish_alone(TITLE, &described, STYLE, ""))
 }
 
 /// Why targeted attacks on some points have no curve, in a sentence for each reason.

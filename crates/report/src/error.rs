@@ -13,6 +13,9 @@ pub enum Error {
     /// The page template failed; this is a bug in the template.
     #[error("the page could not be filled in")]
     Template(#[from] minijinja::Error),
+    /// A figure could not be made a PDF.
+    #[error("the figure could not be made a PDF: {0}")]
+    Pdf(String),
     /// The page could not be written.
     #[error("{}: the report could not be written", path.display())]
     Write {

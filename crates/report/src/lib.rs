@@ -13,6 +13,9 @@
 //! upper bound, as good as the attack; a certified one is a lower bound, proved with a stated
 //! confidence for each point, and never in one place with estimates.
 //!
+//! Studies have figures for papers, as SVG and PDF with the data beside them, and a page of their
+//! own ([`study_figures`], [`pdf`], [`write_study`]).
+//!
 //! ```no_run
 //! # fn audits() -> Vec<vaegis_report::AuditData> { Vec::new() }
 //! vaegis_report::write("report.html", &audits())?;
@@ -32,6 +35,7 @@ mod plot;
 mod reading;
 mod series;
 mod stats;
+mod study;
 mod svg;
 mod tables;
 mod text;
@@ -43,9 +47,11 @@ use std::path::Path;
 
 use vaegis_audit::TrialConfig;
 use vaegis_audit::schema::{AttackRow, CurveRow, GalleryEntry, PointRow, Summary};
+use vaegis_study::schema::StudyData;
 
 pub use distortion::{distortion_gaps, distortion_plot};
 pub use error::Error;
+pub use study::{StudyFigure, pdf, study_figures};
 
 /// One audit, as it was stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,6 +125,14 @@ pub fn render_attack(data: &AttackData) -> Result<String, Error> {
     attack::render(data)
 }
 
+/// The page of a study: its verdicts, and for each claim a figure and all effects.
+///
+/// # Errors
+/// [`Error::Template`] if the page cannot be made.
+pub fn render_study(data: &StudyData) -> Result<String, Error> {
+    study::render(data)
+}
+
 /// Writes the page to `path`, replacing it only once it is complete.
 ///
 /// # Errors
@@ -133,6 +147,14 @@ pub fn write(path: impl AsRef<Path>, audits: &[AuditData]) -> Result<(), Error> 
 /// As [`render_attack`], and [`Error::Write`] if the file cannot be written.
 pub fn write_attack(path: impl AsRef<Path>, data: &AttackData) -> Result<(), Error> {
     replace(path.as_ref(), &render_attack(data)?)
+}
+
+/// Writes the page of a study to `path`, replacing it only once it is complete.
+///
+/// # Errors
+/// As [`render_study`], and [`Error::Write`] if the file cannot be written.
+pub fn write_study(path: impl AsRef<Path>, data: &StudyData) -> Result<(), Error> {
+    replace(path.as_ref(), &render_study(data)?)
 }
 
 fn replace(path: &Path, page: &str) -> Result<(), Error> {

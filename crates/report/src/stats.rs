@@ -117,6 +117,26 @@ pub(crate) fn spearman(pairs: &[(f64, f64)]) -> Option<Correlation> {
     Some(Correlation { rho, low: (centre - half).tanh(), high: (centre + half).tanh(), count })
 }
 
+/// What is left of `values` once `others` are regressed out by least squares, with an intercept.
+///
+/// Regressors that say nothing new (constant, or a combination of those before) are skipped.
+pub(crate) fn residuals(values: &[f64], others: &[Vec<f64>]) -> Vec<f64> {
+    let inner = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(s, t)| s * t).sum::<f64>();
+    let without = |of: &[f64], direction: &[f64]| -> Vec<f64> {
+        let slope = inner(of, direction) / inner(direction, direction);
+        of.iter().zip(direction).map(|(value, along)| value - slope * along).collect()
+    };
+    let mut basis = vec![vec![1.0; values.len()]];
+    for other in others {
+        // Twice, or rounding leaves a part of directions that are nearly the same.
+        let left = basis.iter().chain(&basis).fold(other.clone(), |left, b| without(&left, b));
+        if inner(&left, &left) > 1e-18 * inner(other, other) {
+            basis.push(left);
+        }
+    }
+    basis.iter().chain(&basis).fold(values.to_vec(), |left, b| without(&left, b))
+}
+
 fn ranks(values: Vec<f64>) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_unstable_by(|&i, &j| values[i].total_cmp(&values[j]));
@@ -180,6 +200,25 @@ mod tests {
         assert_eq!(ranks(vec![5.0, 1.0, 5.0, 9.0]), [1.5, 0.0, 1.5, 3.0]);
         assert_eq!(spearman(&[(1.0, 1.0); 9]), None);
         assert_eq!(spearman(&up[..3]), None);
+    }
+
+    #[test]
+    fn residuals_are_orthogonal_to_what_was_regressed_out() {
+        let a: Vec<f64> = (0..9).map(f64::from).collect();
+        let b: Vec<f64> = (0..9).map(|i| f64::from(i * i % 7)).collect();
+        let noise: Vec<f64> = (0..9).map(|i| f64::from(i * 5 % 9)).collect();
+        let values: Vec<f64> = (0..9).map(|i| 4.0 + 2.0 * a[i] - 3.0 * b[i] + noise[i]).collect();
+        let twice: Vec<f64> = a.iter().map(|x| 2.0 * x + 1.0).collect();
+        let others = [a.clone(), b.clone(), twice, vec![3.0; 9]];
+        let left = residuals(&values, &others);
+        let inner = |u: &[f64]| u.iter().zip(&left).map(|(s, t)| s * t).sum::<f64>();
+        for other in &others {
+            assert!(inner(other).abs() < 1e-9, "{left:?}");
+        }
+        assert!(inner(&left) > 1.0);
+        // The same as of the noise alone.
+        let of_noise = residuals(&noise, &others);
+        assert!(left.iter().zip(&of_noise).all(|(u, v)| (u - v).abs() < 1e-9));
     }
 
     #[test]

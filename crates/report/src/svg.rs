@@ -28,6 +28,21 @@ impl Svg {
         Self { width, height, body: String::new() }
     }
 
+    /// Sets the height, where it is known only when all is drawn.
+    pub(crate) fn set_height(&mut self, height: f64) {
+        self.height = height;
+    }
+
+    /// What is drawn so far as a group, on a rectangle of class `paper`.
+    pub(crate) fn on_paper(self, class: &str) -> Self {
+        let mut whole = Self::new(self.width, self.height);
+        whole.open(class);
+        whole.rect("paper", (0.0, 0.0), (self.width, self.height), "");
+        whole.body.push_str(&self.body);
+        whole.close();
+        whole
+    }
+
     /// Opens a group; shapes until [`Svg::close`] inherit its class.
     pub(crate) fn open(&mut self, class: &str) {
         self.push(format_args!("<g class=\"{}\">", Escaped(class)));
@@ -99,13 +114,20 @@ impl Svg {
         )
     }
 
-    /// The drawing as a file of its own, with the style sheet that its classes mean.
-    pub(crate) fn finish_alone(self, title: &str, description: &str, style: &str) -> String {
+    /// The drawing as a file of its own, with the style sheet that its classes mean. A user unit
+    /// is one `unit` on paper: `px`, `pt`.
+    pub(crate) fn finish_alone(
+        self,
+        title: &str,
+        description: &str,
+        style: &str,
+        unit: &str,
+    ) -> String {
         let (width, height) = (Unit(self.width), Unit(self.height));
         let (title, description) = (Escaped(title), Escaped(description));
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
-             width=\"{width}\" height=\"{height}\" role=\"img\"><title>{title}</title>\
+             width=\"{width}{unit}\" height=\"{height}{unit}\" role=\"img\"><title>{title}</title>\
              <desc>{description}</desc><style>{style}</style>{}</svg>\n",
             self.body
         )

@@ -66,6 +66,7 @@ pub fn check(page: &str) -> String {
     let text = text
         .replace("&#x2f;", "/")
         .replace("&#39;", "'")
+        .replace("&#x27;", "'")
         .replace("&quot;", "\"")
         .replace("&lt;", "<")
         .replace("&gt;", ">")
