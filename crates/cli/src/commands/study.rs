@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
 use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use vaegis_audit::store::write;
 use vaegis_data::{Dataset, OpenOptions};
+use vaegis_report::{pdf, study_figures, write_study};
 use vaegis_study::schema::{Effect, Measure, Scope, StudyData};
 use vaegis_study::{Data, Event, Grid, Plan, Scale, Shard, collect, effects_csv, models_csv};
 
@@ -14,6 +15,9 @@ use super::audit::execution;
 use super::{use_threads, writable};
 use crate::arguments::{ScaleName, StudyOptions};
 use crate::{interrupt, output, progress};
+
+/// Most letters of a line that says what an effect is.
+const STATEMENT: u16 = 56;
 
 /// The name that stands for the built-in study.
 const PAPER: &str = "paper";
@@ -137,6 +141,16 @@ fn publish(out: &Path, data: &StudyData) -> anyhow::Result<()> {
     write(&out.join("models.csv"), models_csv(&data.models).as_bytes())?;
     write(&out.join("claims.csv"), effects_csv(&data.effects).as_bytes())?;
     write(&out.join("claims.json"), serde_json::to_string_pretty(&data.effects)?.as_bytes())?;
+    let figures = out.join("figures");
+    std::fs::create_dir_all(&figures)
+        .with_context(|| format!("cannot write to {}", figures.display()))?;
+    for figure in study_figures(data) {
+        let file = |extension: &str| figures.join(format!("{}.{extension}", figure.name));
+        write(&file("svg"), figure.svg.as_bytes())?;
+        write(&file("pdf"), &pdf(&figure.svg)?)?;
+        write(&file("csv"), figure.csv.as_bytes())?;
+    }
+    write_study(out.join("report.html"), data)?;
     Ok(())
 }
 
@@ -144,7 +158,7 @@ fn publish(out: &Path, data: &StudyData) -> anyhow::Result<()> {
 fn table(data: &StudyData) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY);
-    table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["claim", "effect", "estimate", "interval", "verdict"]);
     for effect in data.effects.iter().filter(|effect| effect.scope == Scope::default()) {
         let number = |value: f64| number(effect, value);
@@ -166,6 +180,9 @@ fn table(data: &StudyData) -> String {
                 None => verdict,
             },
         ]);
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(STATEMENT)));
     }
     for column in [0, 2, 3] {
         if let Some(column) = table.column_mut(column) {
