@@ -62,7 +62,11 @@ impl Posteriors {
     /// # Errors
     /// Lists what does not hold.
     pub fn new(mu: &[f32], sigma: &[f32], latents: usize) -> Result<Self, Error> {
-        if latents == 0 || mu.is_empty() || mu.len() != sigma.len() || mu.len() % latents != 0 {
+        if latents == 0
+            || mu.is_empty()
+            || mu.len() != sigma.len()
+            || !mu.len().is_multiple_of(latents)
+        {
             let found = format!(
                 "{} means and {} standard deviations are not whole rows of {latents} latents, \
                  expected at least one row",
