@@ -124,8 +124,8 @@ impl Posteriors {
 
     /// How the aggregate posterior of exactly these rows differs from the prior.
     ///
-    /// Draw m of M is from the posterior of row `floor(m N / M)`, so that rows have their even share.
-    /// Densities are exact: all N posteriors are evaluated at every draw. The limits are about
+    /// Draw m of M is from the posterior of row `floor(m N / M)`, so that rows have even shares if
+    /// M is a multiple of N; fewer draws are from rows at even distances. Densities are exact: all N posteriors are evaluated at every draw. The limits are about
     /// what is left, the choice of draws, as if rows had been chosen at random, too; that other
     /// rows would have made another mixture is not in them. Mutual information is measured directly, and
     /// the aggregate KL is the rate, which is known exactly, less of it: so it has no error where
