@@ -62,7 +62,7 @@ fn options(model: &Value) -> String {
 }
 
 #[test]
-fn every_model_of_the_zoo_is_audited() {
+fn every_model_of_the_zoo_is_audited_and_scored() {
     let mut audited = 0;
     for entry in std::fs::read_dir(zoo().join("fixtures")).unwrap() {
         let folder = entry.unwrap().path();
@@ -85,6 +85,10 @@ fn every_model_of_the_zoo_is_audited() {
             assert!(bound.is_finite() && bound > 0.0, "{name}: {bound}");
             assert!(row.attacked.unwrap() > 0.0, "{name}");
         }
+        let line = format!("score {} --data x.npy --points all --json", options(&model));
+        let scores = sandbox.run(&line).expect_code(0).stdout;
+        let scores: Value = serde_json::from_str(&scores).unwrap();
+        assert!(scores["elbo"]["low"].as_f64().unwrap().is_finite(), "{name}: {scores}");
         audited += 1;
     }
     assert!(audited >= 14, "{audited} models");

@@ -61,6 +61,17 @@ fn the_default_is_said_where_it_is_not_all_test_rows() {
     sandbox.write("many.idx", common::idx_u8([10_010, 28, 28]));
     let run = sandbox.run("score model --data many.idx").expect_code(0);
     assert!(run.stderr.contains("the first 2000 of 2002 test rows are scored"), "{run:?}");
+    let run = sandbox.run("score model --data many.idx --points 50").expect_code(0);
+    assert!(!run.stderr.contains("test rows are scored"), "{run:?}");
+}
+
+/// A few rows are told apart without fail: their mutual information says little about others.
+#[test]
+fn limits_of_few_rows_are_said() {
+    let sandbox = Sandbox::with_model();
+    let run = |rows| sandbox.run(&format!("score model --data mnist --points {rows}")).stderr;
+    assert!(run(2).contains("mutual information is near its limit, ln 2 = 0.69"));
+    assert!(!run(2_000).contains("near its limit"));
 }
 
 #[test]

@@ -62,7 +62,11 @@ impl Posteriors {
     /// # Errors
     /// Lists what does not hold.
     pub fn new(mu: &[f32], sigma: &[f32], latents: usize) -> Result<Self, Error> {
-        if latents == 0 || mu.is_empty() || mu.len() != sigma.len() || mu.len() % latents != 0 {
+        if latents == 0
+            || mu.is_empty()
+            || mu.len() != sigma.len()
+            || !mu.len().is_multiple_of(latents)
+        {
             let found = format!(
                 "{} means and {} standard deviations are not whole rows of {latents} latents, \
                  expected at least one row",
@@ -120,8 +124,8 @@ impl Posteriors {
 
     /// How the aggregate posterior of exactly these rows differs from the prior.
     ///
-    /// Draw m of M is from the posterior of row `floor(m N / M)`, so that rows have their even share.
-    /// Densities are exact: all N posteriors are evaluated at every draw. The limits are about
+    /// Draw m of M is from the posterior of row `floor(m N / M)`, so that rows have even shares if
+    /// M is a multiple of N; fewer draws are from rows at even distances. Densities are exact: all N posteriors are evaluated at every draw. The limits are about
     /// what is left, the choice of draws, as if rows had been chosen at random, too; that other
     /// rows would have made another mixture is not in them. Mutual information is measured directly, and
     /// the aggregate KL is the rate, which is known exactly, less of it: so it has no error where

@@ -17,8 +17,10 @@ use crate::Error;
 /// Confidence of all intervals.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// Draws from the aggregate posterior: as many as rows, at most these, as each meets every row.
+/// Draws from the aggregate posterior, fewer in large latent spaces: each meets every latent of every row.
 const MOST_DRAWS: usize = 2_000;
+const LEAST_DRAWS: usize = 200;
+const MOST_MEETINGS: usize = 400_000_000;
 
 /// Resamples behind the intervals of scores with factors.
 const RESAMPLES: usize = 200;
@@ -94,7 +96,7 @@ pub fn score(vae: &Vae, dataset: &Dataset, rows: &[usize], seed: u64) -> Result<
     let Passes { mu, sigma, distortions } = Passes::of(&model, dataset, rows, noise)?;
     let latents = vae.latent();
     let posteriors = Posteriors::new(&mu, &sigma, latents)?;
-    let draws = rows.len().min(MOST_DRAWS);
+    let draws = aggregate_draws(rows.len(), latents);
     let aggregate = posteriors
         .aggregate(&noise.normal(Purpose::AggregatePosterior, 0, 0, draws, latents), CONFIDENCE)?;
     let rates = posteriors.rates();
@@ -115,6 +117,12 @@ pub fn score(vae: &Vae, dataset: &Dataset, rows: &[usize], seed: u64) -> Result<
             None => None,
         },
     })
+}
+
+/// Draws from the aggregate posterior: as many of each row, if not fewer than rows.
+fn aggregate_draws(rows: usize, latents: usize) -> usize {
+    let draws = (MOST_MEETINGS / (rows * latents)).clamp(LEAST_DRAWS, MOST_DRAWS);
+    if draws > rows { draws / rows * rows } else { draws }
 }
 
 /// What keeps these rows from being scored.
@@ -265,6 +273,20 @@ fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 mod tests {
     use super::*;
     use vaegis_data::Style;
+
+    #[test]
+    fn rows_have_as_many_draws_as_each_other() {
+        for (rows, latents, draws) in [
+            (2, 10, 2_000),
+            (700, 10, 1_400),
+            (2_000, 10, 2_000),
+            (60_000, 10, 666),
+            (2_000, 4_096, 200),
+            (150, 100_000, 150),
+        ] {
+            assert_eq!(aggregate_draws(rows, latents), draws);
+        }
+    }
 
     #[test]
     fn names_are_told_from_numbers() {

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
-use vaegis_data::Selection;
+use vaegis_data::{Dataset, Selection};
 use vaegis_disentanglement::Interval;
 use vaegis_study::scores::{CONFIDENCE, Disentanglement, Scores, score};
 
@@ -30,15 +30,7 @@ struct Record<'a> {
 pub(crate) fn run(options: &ScoreOptions) -> anyhow::Result<ExitCode> {
     use_threads(threads_or_all(options.threads))?;
     let (dataset, vae) = super::open_both(&options.data, &options.model)?;
-    let test = dataset.test().len();
-    let points = options.points.clone().unwrap_or(if test > DEFAULT_ROWS {
-        output::note(&format!(
-            "the first {DEFAULT_ROWS} of {test} test rows are scored; all with --points test"
-        ));
-        Selection::Count(DEFAULT_ROWS)
-    } else {
-        Selection::Test
-    });
+    let points = options.points.clone().unwrap_or_else(|| default_points(&dataset));
     let scores = score(&vae, &dataset, &points.resolve(&dataset)?, options.seed)?;
     if options.json {
         let record = Record {
@@ -53,13 +45,22 @@ pub(crate) fn run(options: &ScoreOptions) -> anyhow::Result<ExitCode> {
     } else {
         output::print(&table(&scores))?;
     }
-    if let Some(biased) = biased(&scores) {
-        output::note(&format!(
-            "note: {biased}: the estimate from so few rows is biased, its interval corrects that; \
-             see docs/scores.md"
-        ));
+    for remark in remarks(&scores) {
+        output::note(&format!("note: {remark}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// All test rows, or as many as do not take long, which is said.
+fn default_points(dataset: &Dataset) -> Selection {
+    let test = dataset.test().len();
+    if test <= DEFAULT_ROWS {
+        return Selection::Test;
+    }
+    output::note(&format!(
+        "the first {DEFAULT_ROWS} of {test} test rows are scored; all with --points test"
+    ));
+    Selection::Count(DEFAULT_ROWS)
 }
 
 /// A line for each score, with its interval and what it means.
@@ -111,12 +112,28 @@ fn with_factors(scores: &Scores) -> Vec<(&'static str, Interval, &'static str)> 
     lines
 }
 
-/// The scores that lie outside their intervals.
-fn biased(scores: &Scores) -> Option<String> {
+/// What too few rows do to scores.
+fn remarks(scores: &Scores) -> Vec<String> {
+    let mut remarks = vec![];
+    let most = (scores.rows as f64).ln();
+    if scores.mutual_information.estimate > most - 2_f64.ln() {
+        remarks.push(format!(
+            "mutual information is near its limit, ln {} = {most:.2}: more rows would raise it and \
+             lower the aggregate KL",
+            scores.rows
+        ));
+    }
     let outside = |i: &Interval| !(i.low..=i.high).contains(&i.estimate);
     let lines = with_factors(scores).into_iter();
     let names: Vec<&str> = lines.filter(|line| outside(&line.1)).map(|line| line.0).collect();
-    (!names.is_empty()).then(|| names.join(", "))
+    if !names.is_empty() {
+        remarks.push(format!(
+            "{}: so few rows bias the estimate, and the interval is nearer to the truth; more rows \
+             help",
+            names.join(", ")
+        ));
+    }
+    remarks
 }
 
 fn limits(interval: Interval, show: fn(f64) -> String) -> String {
