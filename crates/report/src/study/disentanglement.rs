@@ -130,7 +130,7 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
                 "" => String::new(),
                 sizes => format!("; markers are {}", sizes.trim_start_matches(", ")),
             }
-        ) + &format!(" {}.", view.radii()),
+        ) + &format!(" {}", view.radii()),
         svg: sheet.finish(),
         table,
     })
