@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use study::{Recipe, SMALL};
 use support::noise;
 use vaegis_report::{Error, StudyFigure, pdf, render_study, study_figures, write_study};
-use vaegis_study::schema::{Effect, StudyData, Verdict};
+use vaegis_study::schema::{Effect, ModelRow, StudyData, Verdict};
 use wellformed::check;
 
 const ALL: [&str; 6] = [
@@ -46,6 +46,16 @@ fn elements(svg: &str) -> String {
     let (start, rest) = svg.split_once("<style>").expect("a style");
     let (_, end) = rest.split_once("</style>").expect("a style that ends");
     format!("{start}{end}").replace("><", ">\n<")
+}
+
+/// A page whose figures are their captions alone.
+fn without_drawings(page: &str) -> String {
+    let mut parts = page.split("<svg ");
+    let mut rest = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        rest.push_str(part.split_once("</svg>").expect("a drawing that ends").1);
+    }
+    rest
 }
 
 /// Draws and renders, and checks what holds of all studies; what the page says.
@@ -100,9 +110,10 @@ fn verdicts_have_words_colours_and_intervals() {
 #[test]
 fn the_page_goes_from_verdicts_to_the_grid() {
     let study = SMALL.study();
-    let text = sound(&study);
-    let words = text.replace(". ", ".\n").replace(" | ", "\n| ");
-    insta::assert_snapshot!(words);
+    sound(&study);
+    let page = render_study(&study).expect("the page renders");
+    let words = check(&without_drawings(&page));
+    insta::assert_snapshot!(words.replace(". ", ".\n").replace(" | ", "\n| "));
     assert_eq!(names(&study_figures(&study)), ALL);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("study.html");
@@ -147,6 +158,34 @@ fn what_is_drawn_of_many_points_is_told() {
     assert!(bounds.caption.contains("1500 points are drawn in a panel, of at most 2400"));
     assert_eq!(bounds.csv.lines().count(), 1 + 2 * (1500 + study.models.len()));
     assert!(!find(&study_figures(&SMALL.study()), "bound-and-attack").caption.contains("drawn"));
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let mut study = SMALL.study();
+    let told = |study: &StudyData, name: &str| find(&study_figures(study), name).caption.clone();
+    for name in ALL {
+        assert!(!told(&study, name).contains("not drawn"), "{name}");
+    }
+    study.points[0].attacked = f64::NAN;
+    study.attacks[0].degradation = f64::NAN;
+    study.attacks[1].damage = f64::NAN;
+    study.attacks[4].damage = f64::NAN;
+    study.models[0].elbo = f64::NAN;
+    let other = ModelRow { radius: "8".to_owned(), ..study.models[1].clone() };
+    study.models.push(other);
+    for (name, what) in [
+        ("bound-and-attack", "1 value is"),
+        ("margin-and-degradation", "1 margin or degradation is"),
+        ("strength", "1 value is"),
+        ("pathways", "2 damages are"),
+    ] {
+        let caption = told(&study, name);
+        assert!(caption.contains(&format!(" {what} not ")), "{caption}");
+        let radii = caption.contains("r at the 0.9 quantile; the study's other radii");
+        assert_eq!(radii, name != "pathways", "{caption}");
+    }
+    sound(&study);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::Drawing;
 use super::scatter::{self, Pair};
 use super::sheet::{Frame, LegendKey, Row, Sheet, panel_width};
 use super::table::{Table, cell};
-use super::view::{Column, View};
+use super::view::{Column, View, left_out};
 
 /// A first-order estimate of the margin.
 struct Estimate {
@@ -88,6 +88,11 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
     let places = sheet.layout(&view.titles(), &rows);
     let mut table =
         Table::of_models(&["level", "index", "radius", "estimate", "margin_estimate", "attacked"]);
+    let points = view.columns.iter().flat_map(|column| view.points(column));
+    let unknown = points
+        .flat_map(|(_, point)| [point.bound_paper, point.bound_sharp, point.attacked])
+        .filter(|value| value.is_nan())
+        .count();
     let mut most = 0;
     for ((estimate, row), places) in ESTIMATES.iter().zip(&contents).zip(places) {
         for ((column, content), place) in view.columns.iter().zip(row).zip(places) {
@@ -110,13 +115,14 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
     Ok(Drawing {
         caption: format!(
             "Attacked margin, an upper bound on the true margin as good as the attack, against the \
-             first-order estimates at the lower confidence limit of p; both are estimates, not \
-             certificates. Dots: points; markers: medians of models{}. Above the line y = x an \
-             estimate held against the attack; in the shaded part it was broken. {}.{} Values \
+             paper's and the sharp first-order estimate at the lower confidence limit of p, which are \
+             not certificates. Dots: points; markers: medians of models{}. Above the line y = x an \
+             estimate held against the attack; in the shaded part it was broken. {}{}{} Values \
              of 0 and ∞ have a place of their own.",
             scatter::sizes(view),
             view.radii(),
-            scatter::sampled(most)
+            scatter::sampled(most),
+            left_out(unknown, "value")
         ),
         svg: sheet.finish(),
         table,

@@ -10,7 +10,7 @@ use super::Drawing;
 use super::scatter::{self, Pair};
 use super::sheet::{Row, Sheet};
 use super::table::{Table, cell};
-use super::view::{Column, View, median};
+use super::view::{Column, View, left_out, median};
 
 /// Lengths shown, at most: the shortest, one between and the longest.
 const SIZES: usize = 3;
@@ -28,8 +28,8 @@ impl<'a> Content<'a> {
     }
 }
 
-/// A panel for each of a column's lengths, shortest first.
-fn contents<'a>(view: &View<'a>, column: &Column<'a>) -> Vec<Content<'a>> {
+/// Margins and degradations under attacks of all lengths, for points whose margin was estimated.
+fn pairs<'a>(view: &View<'a>, column: &Column<'a>) -> Vec<(f64, Pair<'a>)> {
     let margins: HashMap<(&str, i64), f64> = view
         .points(column)
         .into_iter()
@@ -43,8 +43,11 @@ fn contents<'a>(view: &View<'a>, column: &Column<'a>) -> Vec<Content<'a>> {
         });
         pairs.collect::<Vec<_>>()
     };
-    let mut pairs: Vec<(f64, Pair<'a>)> = column.models.iter().flat_map(of_model).collect();
-    pairs.retain(|(size, pair)| !size.is_nan() && pair.is_known());
+    column.models.iter().flat_map(of_model).collect()
+}
+
+/// A panel for each of a column's lengths, shortest first.
+fn contents<'a>(column: &Column<'a>, pairs: &[(f64, Pair<'a>)]) -> Vec<Content<'a>> {
     let mut sizes: Vec<f64> = pairs.iter().map(|(size, _)| *size).collect();
     sizes.sort_by(f64::total_cmp);
     sizes.dedup();
@@ -65,8 +68,15 @@ fn contents<'a>(view: &View<'a>, column: &Column<'a>) -> Vec<Content<'a>> {
 }
 
 pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
-    let columns: Vec<Vec<Content<'_>>> =
-        view.columns.iter().map(|column| contents(view, column)).collect();
+    let mut unknown = 0;
+    let mut columns: Vec<Vec<Content<'_>>> = Vec::new();
+    for column in &view.columns {
+        let (known, others): (Vec<_>, Vec<_>) = pairs(view, column)
+            .into_iter()
+            .partition(|(size, pair)| size.is_finite() && pair.is_known());
+        unknown += others.len();
+        columns.push(contents(column, &known));
+    }
     let all = || columns.iter().flatten().flat_map(Content::pairs);
     let (Some(x), Some(y)) = (
         Domain::of(all().map(|pair| pair.x), LOG_FROM),
@@ -113,12 +123,13 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
     Ok(Drawing {
         caption: format!(
             "Relative loss of log-likelihood under attacks of maximum damage, all of one length in \
-             a panel, against the margin by the paper's first-order estimate, which is not a \
+             a panel (the shortest, one between and the longest, where there are more than {SIZES}), against the margin by the paper's first-order estimate, which is not a \
              certificate. Dots: points; markers: medians of models{}. The paper says: the \
-             larger the margin, the less is lost. {}.{}",
+             larger the margin, the less is lost. {}{}{}",
             scatter::sizes(view),
             view.radii(),
-            scatter::sampled(most)
+            scatter::sampled(most),
+            left_out(unknown, "margin or degradation")
         ),
         svg: sheet.finish(),
         table,

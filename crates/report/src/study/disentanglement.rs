@@ -92,7 +92,7 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
             let values = || sets.iter().flatten();
             let x = match side {
                 0 => Domain::of(values().map(|pair| pair.x), f64::INFINITY),
-                _ => Domain::around(values().map(|pair| pair.x)),
+                _ => around_zero(values().map(|pair| pair.x)),
             };
             for (pairs, places) in sets.iter().zip(&places) {
                 let mut place = places[2 * number + side];
@@ -130,8 +130,32 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
                 "" => String::new(),
                 sizes => format!("; markers are {}", sizes.trim_start_matches(", ")),
             }
-        ) + &format!(" {}.", view.radii()),
+        ) + &format!(" {}", view.radii()),
         svg: sheet.finish(),
         table,
     })
+}
+
+/// A domain with 0 in the middle that reaches to a round number on both sides.
+fn around_zero(values: impl Iterator<Item = f64>) -> Option<Domain> {
+    let most = values.map(f64::abs).filter(|value| value.is_finite()).reduce(f64::max)?;
+    let magnitude = 10f64.powf(most.max(1e-300).log10().floor());
+    let round = [1.0, 2.0, 5.0].into_iter().map(|factor| factor * magnitude);
+    let end = round.into_iter().find(|end| *end >= most).unwrap_or(10.0 * magnitude);
+    Domain::around([-end, end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn residuals_have_ticks_on_both_sides() {
+        for most in [0.045, 0.05, 0.0012, 7.0] {
+            let domain = around_zero([most, -0.3 * most].into_iter()).expect("a domain");
+            assert!(domain.low <= -most && domain.high >= most);
+            assert!(domain.ticks(3).len() >= 3, "{most}: {:?}", domain.ticks(3));
+        }
+        assert_eq!(around_zero([f64::NAN].into_iter()), None);
+    }
 }

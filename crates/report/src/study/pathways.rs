@@ -8,7 +8,7 @@ use crate::svg::Path;
 use super::Drawing;
 use super::sheet::{LegendKey, Row, Sheet};
 use super::table::{Table, cell};
-use super::view::{Column, View, describe, median};
+use super::view::{Column, View, describe, left_out, median};
 
 /// A kind of line.
 struct Kind {
@@ -106,6 +106,8 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
     let height = if view.columns.len() == 1 { 200.0 } else { 140.0 };
     let title = "median damage ‖Δ‖".to_owned();
     let places = sheet.layout(&view.titles(), &[Row { title, height, shared: true }]);
+    let values = view.data.attacks.iter().flat_map(|a| [a.damage, a.damage_at_rest]);
+    let unknown = values.filter(|value| value.is_nan()).count();
     let mut table =
         Table::new(&["data", "architecture", "model", "through", "size", "median_damage"]);
     for ((column, kinds), place) in view.columns.iter().zip(&columns).zip(places.concat()) {
@@ -133,13 +135,14 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
         }
     }
     Ok(Drawing {
-        caption:
-            "Damage of the strongest attacks found at each length, where only the posterior's \
-                  mean may move, only its variance, or both. Faint lines: medians over the points \
-                  of a model; strong lines: medians over models. The paper says that attacks act \
-                  through the mean: its line should follow that of both, and the variance's stay \
-                  near the damage at rest. A stronger attack may do more."
-                .to_owned(),
+        caption: format!(
+            "Damage of the strongest attacks found at each length, where only the posterior's mean \
+             may move, only its variance, or both. Faint lines: medians over the points of a model; \
+             strong lines: medians over models. The paper says that attacks act through the mean: \
+             its line should follow that of both, and the variance's stay near the damage at rest. \
+             A stronger attack may do more.{}",
+            left_out(unknown, "damage")
+        ),
         svg: sheet.finish(),
         table,
     })

@@ -8,7 +8,7 @@ use crate::svg::Path;
 use super::Drawing;
 use super::sheet::{Frame, LegendKey, Row, Sheet};
 use super::table::{Table, cell};
-use super::view::{Column, Family, View, belongs, median};
+use super::view::{Column, Family, View, belongs, left_out, median};
 
 /// A row of panels.
 struct Quantity {
@@ -83,6 +83,9 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
     });
     let places = sheet.layout(&view.titles(), &rows);
     let mut table = Table::of_models(&["level", "quantity", "value"]);
+    let values = QUANTITIES.iter().flat_map(|of| models().map(move |model| (of, model)));
+    let unknown =
+        values.filter(|(of, model)| (of.of)(model).is_some() && of.value(model).is_none()).count();
     for (quantity, places) in QUANTITIES.iter().zip(places) {
         let shared = quantity.domain(models());
         for (column, place) in view.columns.iter().zip(places) {
@@ -104,7 +107,7 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
                   comparable. The margin estimate is first order, not a certificate. The paper says \
                   that σ and the margin rise and |J| falls."
             .to_owned()
-            + &format!(" {}.", view.radii()),
+            + &format!(" {}{}", view.radii(), left_out(unknown, "value")),
         svg: sheet.finish(),
         table,
     })

@@ -69,7 +69,7 @@ pub(super) fn draw(view: &View<'_>) -> Result<Drawing, String> {
     Ok(Drawing {
         caption: format!(
             "Effects over all models with {} confidence intervals, by the number of the claim. \
-             Shaded: what is claimed. A claim is reproduced if the whole interval is shaded, \
+             Shaded: what is claimed. An effect is reproduced if its whole interval is shaded, \
              not reproduced if none of it is, and otherwise inconclusive.",
             text::percent(view.data.confidence)
         ),

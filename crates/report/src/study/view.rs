@@ -70,7 +70,7 @@ impl<'a> View<'a> {
         all.iter().copied().filter(move |attack| attack.through == through)
     }
 
-    /// The radii of the columns, in words.
+    /// The radii of the columns, in a sentence that says whether there are more.
     pub(super) fn radii(&self) -> String {
         let mut radii: Vec<String> = Vec::new();
         for radius in self.columns.iter().map(|column| text::radius(column.radius)) {
@@ -78,7 +78,15 @@ impl<'a> View<'a> {
                 radii.push(radius);
             }
         }
-        text::list(&radii)
+        let drawn = |model: &ModelRow| {
+            self.columns.iter().any(|column| column.holds(model) && column.radius == model.radius)
+        };
+        let more = if self.data.models.iter().all(drawn) {
+            ""
+        } else {
+            "; the study's other radii are not drawn"
+        };
+        format!("{}{more}.", text::list(&radii))
     }
 
     /// Titles of the columns.
@@ -88,6 +96,10 @@ impl<'a> View<'a> {
 }
 
 impl<'a> Column<'a> {
+    fn holds(&self, model: &ModelRow) -> bool {
+        self.data == model.data && self.architecture == model.architecture
+    }
+
     pub(super) fn by_name(&self) -> HashMap<&'a str, &'a ModelRow> {
         self.models.iter().map(|&model| (model.model.as_str(), model)).collect()
     }
@@ -145,6 +157,15 @@ pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     quantile(&values, 0.5)
 }
 
+/// What a caption says of values that have no place; nothing if there are none.
+pub(super) fn left_out(count: usize, noun: &str) -> String {
+    match count {
+        0 => String::new(),
+        1 => format!(" 1 {noun} is not a number, and not drawn."),
+        _ => format!(" {} are not numbers, and not drawn.", text::count(count, noun)),
+    }
+}
+
 /// An objective as papers write it.
 pub(super) fn objective(name: &str) -> String {
     match name {
@@ -174,9 +195,7 @@ fn columns(models: &[ModelRow]) -> Vec<Column<'_>> {
     let mut columns: Vec<Column<'_>> = Vec::new();
     let several = models.iter().any(|model| model.architecture != models[0].architecture);
     for model in models {
-        let found = columns
-            .iter_mut()
-            .find(|column| column.data == model.data && column.architecture == model.architecture);
+        let found = columns.iter_mut().find(|column| column.holds(model));
         match found {
             Some(column) if column.radius == model.radius => column.models.push(model),
             Some(_) => {}
