@@ -77,8 +77,9 @@ fn a_study_trains_judges_and_tells() {
     let more = sandbox.run("study more.toml --out study").expect_code(0);
     assert!(!more.stderr.contains(MODELS[0]) && more.stderr.contains("beta-9"), "{more:?}");
     sandbox.write("other.toml", GRID.replace("points = 2", "points = 3"));
-    let other = sandbox.run("study other.toml --out study").expect_code(1);
-    assert!(other.stderr.contains("points") && other.stderr.contains("another"), "{other:?}");
+    sandbox
+        .run("study other.toml --out study")
+        .expect_refusal(&["`points` is 2 there and 3 now", "1 other models likewise"]);
 }
 
 #[test]

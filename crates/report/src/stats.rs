@@ -4,6 +4,8 @@
 //! rows (a band over many curves, the rank correlation of two columns), and treats
 //! infinities as what they are, the largest values, rather than as missing.
 
+use vaegis_study::statistics;
+
 /// The quantile of sorted values, interpolating linearly between neighbours; a
 /// neighbour at infinity makes the result infinite, never NaN.
 pub(crate) fn quantile(sorted: &[f64], level: f64) -> Option<f64> {
@@ -101,55 +103,10 @@ pub(crate) fn spearman(pairs: &[(f64, f64)]) -> Option<Correlation> {
     if count < 4 {
         return None;
     }
-    let a = ranks(pairs.iter().map(|pair| pair.0).collect());
-    let b = ranks(pairs.iter().map(|pair| pair.1).collect());
-    let mean = (count as f64 - 1.0) / 2.0;
-    let covariance = |u: &[f64], v: &[f64]| -> f64 {
-        u.iter().zip(v).map(|(s, t)| (s - mean) * (t - mean)).sum()
-    };
-    let spread = (covariance(&a, &a) * covariance(&b, &b)).sqrt();
-    if spread <= 0.0 {
-        return None;
-    }
-    let rho = (covariance(&a, &b) / spread).clamp(-1.0, 1.0);
+    let rho = statistics::spearman(pairs)?;
     let half = 1.96 * ((1.0 + rho * rho / 2.0) / (count as f64 - 3.0)).sqrt();
     let centre = rho.atanh();
     Some(Correlation { rho, low: (centre - half).tanh(), high: (centre + half).tanh(), count })
-}
-
-/// What is left of `values` once `others` are regressed out by least squares, with an intercept.
-///
-/// Regressors that say nothing new (constant, or a combination of those before) are skipped.
-pub(crate) fn residuals(values: &[f64], others: &[Vec<f64>]) -> Vec<f64> {
-    let inner = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(s, t)| s * t).sum::<f64>();
-    let without = |of: &[f64], direction: &[f64]| -> Vec<f64> {
-        let slope = inner(of, direction) / inner(direction, direction);
-        of.iter().zip(direction).map(|(value, along)| value - slope * along).collect()
-    };
-    let mut basis = vec![vec![1.0; values.len()]];
-    for other in others {
-        // Twice, or rounding leaves a part of directions that are nearly the same.
-        let left = basis.iter().chain(&basis).fold(other.clone(), |left, b| without(&left, b));
-        if inner(&left, &left) > 1e-18 * inner(other, other) {
-            basis.push(left);
-        }
-    }
-    basis.iter().chain(&basis).fold(values.to_vec(), |left, b| without(&left, b))
-}
-
-fn ranks(values: Vec<f64>) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_unstable_by(|&i, &j| values[i].total_cmp(&values[j]));
-    let mut ranks = vec![0.0; values.len()];
-    for tied in order.chunk_by(|&i, &j| values[i] == values[j]) {
-        // Ranks of a run are consecutive; its first one is how many precede it.
-        let first = order.partition_point(|&i| values[i].total_cmp(&values[tied[0]]).is_lt());
-        let rank = first as f64 + (tied.len() as f64 - 1.0) / 2.0;
-        for &i in tied {
-            ranks[i] = rank;
-        }
-    }
-    ranks
 }
 
 #[cfg(test)]
@@ -197,28 +154,8 @@ mod tests {
         let mut down: Vec<_> = up.iter().map(|&(a, b)| (a, -b)).collect();
         down[9].0 = f64::INFINITY;
         assert_eq!(spearman(&down).map(|c| c.rho), Some(-1.0));
-        assert_eq!(ranks(vec![5.0, 1.0, 5.0, 9.0]), [1.5, 0.0, 1.5, 3.0]);
         assert_eq!(spearman(&[(1.0, 1.0); 9]), None);
         assert_eq!(spearman(&up[..3]), None);
-    }
-
-    #[test]
-    fn residuals_are_orthogonal_to_what_was_regressed_out() {
-        let a: Vec<f64> = (0..9).map(f64::from).collect();
-        let b: Vec<f64> = (0..9).map(|i| f64::from(i * i % 7)).collect();
-        let noise: Vec<f64> = (0..9).map(|i| f64::from(i * 5 % 9)).collect();
-        let values: Vec<f64> = (0..9).map(|i| 4.0 + 2.0 * a[i] - 3.0 * b[i] + noise[i]).collect();
-        let twice: Vec<f64> = a.iter().map(|x| 2.0 * x + 1.0).collect();
-        let others = [a.clone(), b.clone(), twice, vec![3.0; 9]];
-        let left = residuals(&values, &others);
-        let inner = |u: &[f64]| u.iter().zip(&left).map(|(s, t)| s * t).sum::<f64>();
-        for other in &others {
-            assert!(inner(other).abs() < 1e-9, "{left:?}");
-        }
-        assert!(inner(&left) > 1.0);
-        // The same as of the noise alone.
-        let of_noise = residuals(&noise, &others);
-        assert!(left.iter().zip(&of_noise).all(|(u, v)| (u - v).abs() < 1e-9));
     }
 
     #[test]

@@ -33,6 +33,9 @@ use crate::schema::Cell;
 use crate::scores::{Scores, score};
 use crate::{Error, Grid, PlannedCell};
 
+/// Name of the file that says what decides a model's results.
+const SETTINGS: &str = "cell.toml";
+
 /// What remains to be done of a model, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -235,7 +238,7 @@ impl Job {
     }
 
     fn trial_config(&self, name: &str, vae: &Vae, dataset: &Dataset) -> TrialConfig {
-        let through = |through| Attack { through, ..Attack::default().thorough() };
+        let through = |through| Attack { through, ..Attack::default() };
         let Settings { draws, alpha, domain, .. } = self.settings.clone();
         TrialConfig {
             model: name.to_string(),
@@ -258,6 +261,11 @@ impl Job {
         }
     }
 
+    /// Refuses a folder that holds a model with other settings.
+    pub(crate) fn check_folder(&self, folder: &Path) -> Result<(), Error> {
+        if folder.join(SETTINGS).exists() { Ok(settle(folder, SETTINGS, self)?) } else { Ok(()) }
+    }
+
     /// Does what is not done yet; `None` if `stop` was set before the end.
     ///
     /// `progress` is told the stage and the share of all the work that is done.
@@ -273,7 +281,7 @@ impl Job {
         stop: &AtomicBool,
         progress: &mut dyn FnMut(Stage, f64),
     ) -> Result<Option<Record>, Error> {
-        settle(folder, "cell.toml", self)?;
+        settle(folder, SETTINGS, self)?;
         if let Some(record) = Record::read(folder)? {
             return Ok(Some(record));
         }

@@ -6,9 +6,10 @@ use vaegis_audit::schema::{PointRow, Status};
 use vaegis_audit::store::{AuditFolder, read_attacks};
 
 use crate::cell::Record;
-use crate::claims::{self, median};
+use crate::claims;
 use crate::run::CELLS;
 use crate::schema::{AttackFacts, ModelRow, Pathway, PointFacts, StudyData};
+use crate::statistics::median;
 use crate::{Error, Grid};
 
 /// Reads the models of a grid that are done, and tests the claims on these. Also returns the names of

@@ -41,6 +41,14 @@ pub enum Error {
     /// The threads of a job could not be started.
     #[error("could not start threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
+    /// Folders of models hold results of other settings.
+    #[error("{first}{}", more(*others))]
+    Folders {
+        /// What is wrong with the first.
+        first: String,
+        /// How many others.
+        others: usize,
+    },
     /// A file could not be read.
     #[error("cannot read {}: {reason}", path.display())]
     Read {
@@ -49,6 +57,11 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+}
+
+/// How many other models are like the one that was told of.
+fn more(others: usize) -> String {
+    if others > 0 { format!(" ({others} other models likewise)") } else { String::new() }
 }
 
 impl Error {

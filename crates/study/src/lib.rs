@@ -12,6 +12,7 @@ mod grid;
 mod run;
 pub mod schema;
 pub mod scores;
+pub mod statistics;
 mod tables;
 
 pub use cell::{Record, Stage};

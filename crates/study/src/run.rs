@@ -153,8 +153,8 @@ impl Plan {
     /// worked on at once as there are threads.
     ///
     /// # Errors
-    /// If the folder cannot be written to or threads cannot be had. A model that cannot be had is
-    /// told and the run goes on.
+    /// If models in the folder have other settings or threads cannot be had. A model that cannot be
+    /// had is told and the run goes on.
     pub fn run(
         &self,
         out: &Path,
@@ -169,6 +169,7 @@ impl Plan {
             .filter(|(place, _)| shard.holds(**place))
             .map(|(_, job)| job)
             .collect();
+        check_folders(out, &todo)?;
         let workers = execution.threads.clamp(1, todo.len().max(1));
         let threads = (execution.threads / workers).max(1);
         let share = Execution { threads, memory: execution.memory / workers, ..execution };
@@ -255,6 +256,20 @@ impl Plan {
             }
             Ok(None) => None,
             Err(error) => Some(failed(error)),
+        }
+    }
+}
+
+/// Refuses folders of models with other settings, before any work.
+fn check_folders(out: &Path, jobs: &[&(String, Job)]) -> Result<(), Error> {
+    let others: Vec<Error> = jobs
+        .iter()
+        .filter_map(|(name, job)| job.check_folder(&out.join(CELLS).join(name)).err())
+        .collect();
+    match others.as_slice() {
+        [] => Ok(()),
+        [first, others @ ..] => {
+            Err(Error::Folders { first: first.to_string(), others: others.len() })
         }
     }
 }

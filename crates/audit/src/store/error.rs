@@ -37,7 +37,7 @@ pub enum Error {
     },
     /// The folder holds an audit with another configuration.
     #[error(
-        "`{path}` holds an audit with a different configuration:\n{}\
+        "`{path}` holds results of a different configuration:\n{}\
          choose another folder with --out, repeat the stored configuration to resume it, \
          or remove the folder to start over",
         lines(differences)

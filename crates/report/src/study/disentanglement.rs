@@ -2,9 +2,9 @@
 //! encoder's Jacobian are accounted for (claim 5, beyond the paper).
 
 use vaegis_study::schema::ModelRow;
+use vaegis_study::statistics::residuals;
 
 use crate::axis::{Domain, LOG_FROM};
-use crate::stats::residuals;
 
 use super::Drawing;
 use super::scatter::{self, Pair};

@@ -2,9 +2,9 @@
 
 use vaegis_robustness::statistics::Proportion;
 
-use super::statistics::median;
 use super::{Question, first_radius, per_seed, setting, verdict};
 use crate::schema::{Claimed, Effect, Measure, PointFacts, Scope, StudyData};
+use crate::statistics::median;
 
 /// A valid bound is broken by chance only: at most in this share of points.
 const BROKEN: f64 = 0.05;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::statistics::{median, spearman};
 use super::{Question, Replicates, first_radius, per_seed, setting};
 use crate::schema::{Claimed, Effect, Measure, ModelRow, Pathway, PointFacts, StudyData};
+use crate::statistics::{median, spearman};
 
 /// Margins and degradations of a model's points, size by size.
 fn pairs(data: &StudyData, row: &ModelRow, margin: Margin) -> Vec<Vec<(f64, f64)>> {

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::statistics::partial_correlation;
 use super::{Question, first_radius, setting};
 use crate::schema::{Claimed, Effect, Measure, ModelRow, Scope, StudyData};
+use crate::statistics::partial_correlation;
 
 type Score = fn(&ModelRow) -> Option<f64>;
 

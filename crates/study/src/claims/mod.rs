@@ -10,7 +10,6 @@ mod bound;
 mod degradation;
 mod disentanglement;
 mod pathway;
-mod statistics;
 mod strength;
 #[cfg(test)]
 mod tests;
@@ -18,8 +17,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::schema::{Claimed, Effect, Measure, ModelRow, Scope, StudyData, Verdict};
-pub(crate) use statistics::median;
-use statistics::{Estimate, mean};
+use crate::statistics::{Estimate, mean};
 
 /// All effects that the models of a study tell: those of all models together first.
 pub fn effects(data: &StudyData) -> Vec<Effect> {

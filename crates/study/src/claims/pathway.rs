@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::statistics::median;
 use super::{Question, first_radius, per_seed};
 use crate::schema::{AttackFacts, Claimed, Effect, Measure, ModelRow, Pathway, StudyData};
+use crate::statistics::median;
 
 /// An attack that adds less than this share to the damage at rest has nothing to divide.
 const LEAST_GAIN: f64 = 0.01;

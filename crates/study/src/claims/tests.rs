@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::schema::{AttackFacts, Pathway, PointFacts};
+use crate::statistics::median;
 
 /// What a model of a made-up study is like.
 #[derive(Clone, Copy)]

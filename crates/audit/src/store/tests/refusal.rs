@@ -27,7 +27,7 @@ fn another_configuration_says_which_keys_differ() {
     assert_eq!(
         message(refused),
         format!(
-            "`{path}` holds an audit with a different configuration:\n  \
+            "`{path}` holds results of a different configuration:\n  \
              `attack.restarts` is 4 there and nothing now\n  \
              `attack.steps.most` is nothing there and 100 now\n  \
              `batch` is nothing there and 16 now\n  \

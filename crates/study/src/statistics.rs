@@ -1,4 +1,4 @@
-//! What effects are estimated with.
+//! What effects are estimated with, and figures describe models with.
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
@@ -40,7 +40,7 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
 
 /// Spearman's rank correlation, ties at their mean rank; `None` of fewer than three pairs, or if a
 /// side is constant.
-pub(crate) fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
+pub fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
     let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
     pearson(&ranks(&x), &ranks(&y))
 }
@@ -76,7 +76,7 @@ fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
 
 /// What is left of values when their linear regression on others, and on a constant, is taken off.
 /// `others`: a column each; those that depend on the columns before them are left out.
-pub(crate) fn residuals(values: &[f64], others: &[Vec<f64>]) -> Vec<f64> {
+pub fn residuals(values: &[f64], others: &[Vec<f64>]) -> Vec<f64> {
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut basis: Vec<Vec<f64>> = vec![];
     let constant = vec![1.0; values.len()];
