@@ -108,7 +108,7 @@ fn benches(criterion: &mut Criterion) {
             alpha: 0.001,
             domain: domain.clone(),
             attacks,
-            certify: Some(Certification { alpha: 0.001, tightness: 0.9 }),
+            certify: Some(Certification { alpha: 0.001, tightness: Certification::TIGHTNESS }),
             aim: None,
         };
         group.bench_function(name, |bencher| {

@@ -46,6 +46,11 @@ pub struct Certification {
     pub tightness: f64,
 }
 
+impl Certification {
+    /// More tightness costs more draws than it is worth.
+    pub const TIGHTNESS: f64 = 0.88;
+}
+
 /// An input that targeted attacks aim at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Aim {

@@ -55,7 +55,7 @@ impl Stage {
         match self {
             Self::Training => 0.0,
             Self::Auditing => 0.35,
-            Self::Attacking => 0.75,
+            Self::Attacking => 0.5,
             Self::Scoring => 0.95,
         }
     }
@@ -186,9 +186,10 @@ impl Job {
                 alpha: judging.alpha,
                 domain: Domain::l2(bounds),
                 attacks: vec![Attack::default()],
-                certify: judging
-                    .certify
-                    .then_some(Certification { alpha: judging.alpha, tightness: 0.88 }),
+                certify: judging.certify.then_some(Certification {
+                    alpha: judging.alpha,
+                    tightness: Certification::TIGHTNESS,
+                }),
                 aim: None,
             },
         };

@@ -52,7 +52,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
                 alpha: 0.001,
                 domain: Domain::l2(natural_box(&dataset)),
                 attacks: vec![Attack::default()],
-                certify: Some(Certification { alpha: 0.001, tightness: 0.9 }),
+                certify: Some(Certification { alpha: 0.001, tightness: Certification::TIGHTNESS }),
                 aim: None,
             },
         };
