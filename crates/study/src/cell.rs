@@ -11,7 +11,7 @@
 //! ```
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -125,7 +125,7 @@ impl Record {
     /// Names the file that cannot be read.
     pub fn read(folder: &Path) -> Result<Option<Self>, Error> {
         let path = folder.join(Self::FILE);
-        let unreadable = |reason: String| Error::Read { path: path.clone(), reason };
+        let unreadable = |reason: String| Error::File { path: path.clone(), reason };
         match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unreadable(error.to_string())),
@@ -318,7 +318,7 @@ impl Job {
             if trials.len() < points.len() {
                 return Ok(None);
             }
-            std::fs::create_dir_all(&attacks).map_err(|error| Error::Read {
+            std::fs::create_dir_all(&attacks).map_err(|error| Error::File {
                 path: attacks.clone(),
                 reason: error.to_string(),
             })?;
@@ -367,7 +367,7 @@ impl Job {
                 ControlFlow::Continue(())
             }
         };
-        std::fs::create_dir_all(folder).map_err(|error| Error::Read {
+        std::fs::create_dir_all(folder).map_err(|error| Error::File {
             path: folder.to_path_buf(),
             reason: error.to_string(),
         })?;
@@ -381,8 +381,8 @@ impl Job {
     }
 }
 
-fn write_json(path: &PathBuf, content: &impl Serialize) -> Result<(), Error> {
+fn write_json(path: &Path, content: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(content)
-        .map_err(|error| Error::Read { path: path.clone(), reason: error.to_string() })?;
+        .map_err(|error| Error::File { path: path.to_path_buf(), reason: error.to_string() })?;
     Ok(write(path, text.as_bytes())?)
 }

@@ -49,9 +49,9 @@ pub enum Error {
         /// How many others.
         others: usize,
     },
-    /// A file could not be read.
-    #[error("cannot read {}: {reason}", path.display())]
-    Read {
+    /// A file or folder could not be read or written.
+    #[error("{}: {reason}", path.display())]
+    File {
         /// The file.
         path: PathBuf,
         /// Why.
