@@ -121,6 +121,9 @@ fn the_built_in_study_can_be_looked_at() {
     sandbox.write("mine.toml", &small.stdout);
     let mine = sandbox.run("study mine.toml --print --only sprites").expect_code(0);
     assert!(mine.stdout.contains("sprites") && !mine.stdout.contains("fashion"), "{mine:?}");
+    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/paper/study.toml");
+    let ours = sandbox.run(&format!("study {ours} --print")).expect_code(0);
+    assert!(ours.stdout.contains("fashion-mnist"), "{ours:?}");
     let cifar = sandbox.run("study paper --print --cifar cifar-10-batches-bin").expect_code(0);
     assert!(cifar.stdout.contains("source = \"cifar-10-batches-bin\""), "{cifar:?}");
     sandbox
