@@ -50,6 +50,11 @@ fn help_of_attack() {
 }
 
 #[test]
+fn help_of_study() {
+    insta::assert_snapshot!(help("study"));
+}
+
+#[test]
 fn help_of_score() {
     insta::assert_snapshot!(help("score"));
 }
