@@ -46,10 +46,7 @@ impl DomainOptions {
 
 /// The range of the data's format, if it has one.
 pub(crate) fn natural_box(dataset: &Dataset) -> InputBox {
-    match dataset.value_range() {
-        Some((low, high)) => InputBox::Interval { low, high },
-        None => InputBox::None,
-    }
+    dataset.value_range().into()
 }
 
 /// The numbers of a file, one for each feature.

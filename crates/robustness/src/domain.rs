@@ -102,6 +102,13 @@ pub enum InputBox {
     },
 }
 
+impl From<Option<(f32, f32)>> for InputBox {
+    /// The range of data, if they have one.
+    fn from(range: Option<(f32, f32)>) -> Self {
+        range.map_or(Self::None, |(low, high)| Self::Interval { low, high })
+    }
+}
+
 impl FromStr for InputBox {
     type Err = Error;
 

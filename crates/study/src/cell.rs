@@ -26,7 +26,7 @@ use vaegis_data::Dataset;
 use vaegis_robustness::attack::Attack;
 use vaegis_robustness::attack::goal::Pathway;
 use vaegis_robustness::trial::TrialSettings;
-use vaegis_robustness::{Certification, Domain, InputBox, Radius, Settings};
+use vaegis_robustness::{Certification, Domain, Radius, Settings};
 use vaegis_vae::{TrainConfig, Vae, VaeConfig, check, train};
 
 use crate::schema::Cell;
@@ -153,10 +153,6 @@ impl Job {
         let radii = data.radii.iter().map(|radius| radius.parse::<Radius>());
         let radii = radii.collect::<Result<Vec<_>, _>>();
         let radii = radii.map_err(|error| Error::problem(error.to_string()))?;
-        let bounds = match dataset.value_range() {
-            Some((low, high)) => InputBox::Interval { low, high },
-            None => InputBox::None,
-        };
         let job = Self {
             cell: planned.cell.clone(),
             data_hash: dataset.fingerprint(),
@@ -184,7 +180,7 @@ impl Job {
                 radii,
                 draws: judging.draws,
                 alpha: judging.alpha,
-                domain: Domain::l2(bounds),
+                domain: Domain::l2(dataset.value_range().into()),
                 attacks: vec![Attack::default()],
                 certify: judging.certify.then_some(Certification {
                     alpha: judging.alpha,
