@@ -45,7 +45,7 @@ fn pathways_are_compared() {
     let sandbox = Sandbox::with_model();
     let line = format!("{ATTACK} --size 1 --through both,mean,variance");
     let table = sandbox.run(&line).expect_code(0);
-    for part in ["through", "mean", "variance"] {
+    for part in ["through", "both", "mean", "variance"] {
         assert!(table.stdout.contains(part), "no {part:?} in {table:?}");
     }
     let run = sandbox.run(&format!("{line} --json --out found")).expect_code(0);
@@ -72,8 +72,8 @@ fn attacks_are_a_table_or_json() {
     for part in ["row", "attack", "size", "|d|", "damage", "at rest", "P(|Delta| <= r)", "KL"] {
         assert!(run.stdout.contains(part), "no {part:?} in {run:?}");
     }
-    // Without a target there is nothing to say of one.
-    assert!(!run.stdout.contains("to target"), "{run:?}");
+    // Without a target there is nothing to say of one, and without other pathways none of those.
+    assert!(!run.stdout.contains("to target") && !run.stdout.contains("through"), "{run:?}");
     for goal in ["maximum-damage", "symmetric-kl"] {
         let lines = run.stdout.lines().filter(|line| line.contains(goal));
         assert_eq!(lines.filter(|line| line.contains("8000")).count(), 2, "{run:?}");

@@ -145,7 +145,7 @@ fn table(rows: &[AttackRow]) -> String {
     let columns: [(&str, Cell); 14] = [
         ("row", |row| Some(row.index.to_string())),
         ("attack", |row| row.attack.clone()),
-        ("through", |row| row.through.clone().filter(|through| through != "both")),
+        ("through", |row| row.through.clone()),
         ("size", |row| row.size.map(number)),
         ("|d|", |row| row.length.map(number)),
         ("damage", |row| row.damage.map(number)),
@@ -159,8 +159,14 @@ fn table(rows: &[AttackRow]) -> String {
         ("AUDDC", |row| row.auddc.map(|area| format!("{area:.3}"))),
     ];
     let ok: Vec<&AttackRow> = rows.iter().filter(|row| row.status == Status::Ok).collect();
-    let used: Vec<_> =
-        columns.iter().filter(|(_, cell)| ok.iter().any(|row| cell(row).is_some())).collect();
+    // That attacks act through all is worth a column only beside some that do not.
+    let tells = |name: &str, text: &str| name != "through" || text != "both";
+    let used: Vec<_> = columns
+        .iter()
+        .filter(|(name, cell)| {
+            ok.iter().any(|row| cell(row).is_some_and(|text| tells(name, &text)))
+        })
+        .collect();
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY);
     table.set_header(used.iter().map(|(name, _)| *name));
