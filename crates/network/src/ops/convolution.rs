@@ -1,15 +1,13 @@
 //! Two-dimensional convolution and its transpose, which is also its vjp: `Conv2d` is the one
 //! and pulls back by the other, `ConvTranspose2d` the other way round.
 
-use std::borrow::Cow;
-use std::ops::Range;
-
+use burn::tensor::Tensor;
 use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
-use burn::tensor::{Tensor, TensorData};
 
+use super::recorded::{Plain, Pullback, plain, record, recorded};
 use super::window::Window;
-use super::{features, host};
+use super::{columns, features, host};
 
 /// A kernel that slides over an image.
 #[derive(Debug, Clone, Copy)]
@@ -51,12 +49,6 @@ pub(super) fn windows(
     })
 }
 
-/// Features of the matrix of columns that are made at a time: few enough for the cache.
-const COLUMN_FEATURES: usize = 1 << 17;
-
-/// Columns of that matrix, at least and at most.
-const COLUMNS: [usize; 2] = [128, 1024];
-
 impl Convolution {
     /// `[position channels, image channels / groups, kernel height, kernel width]`, or why
     /// there is no such weight.
@@ -85,13 +77,15 @@ impl Convolution {
         weight: Tensor<4>,
         bias: Option<Tensor<1>>,
     ) -> Tensor<2> {
-        // Where no sums over channels and kernels are needed, Burn has loops without columns.
-        let [channels, height, width] = self.image;
-        let depthwise = self.groups == channels && self.groups == self.positions[0];
-        let pointwise = self.windows.iter().all(|window| window.kernel == 1);
-        if host::holds(&image) && host::holds(&weight) && !depthwise && !pointwise {
-            return self.correlate_by_columns(image, weight, bias);
+        if self.has_columns() {
+            if host::holds(&image) && host::holds(&weight) {
+                return columns::correlate(self, image, weight, bias);
+            }
+            if let Some(output) = self.record(Direction::Correlate, &image, &weight, bias.as_ref()) {
+                return output;
+            }
         }
+        let [channels, height, width] = self.image;
         let rows = image.dims()[0];
         let image = image.reshape([rows, channels, height, width]);
         let options = ConvOptions::new(
@@ -114,6 +108,14 @@ impl Convolution {
         weight: Tensor<4>,
         bias: Option<Tensor<1>>,
     ) -> Tensor<2> {
+        if self.has_columns() {
+            if host::holds(&values) && host::holds(&weight) {
+                return columns::transpose(self, values, weight, bias);
+            }
+            if let Some(output) = self.record(Direction::Transpose, &values, &weight, bias.as_ref()) {
+                return output;
+            }
+        }
         let [channels, height, width] = self.positions;
         let rows = values.dims()[0];
         let values = values.reshape([rows, channels, height, width]);
@@ -127,106 +129,256 @@ impl Convolution {
         conv_transpose2d(values, weight, bias, options).flatten(1, 3)
     }
 
-    /// [`correlate`](Self::correlate) of CPU tensors, two to three times as fast as Burn: for
-    /// some lines of positions at a time, the weight times a matrix with a column for every
-    /// position, which holds what the kernel reads there. Its rows are pieces of lines of the
-    /// image, so that it is made by copying runs of memory.
-    fn correlate_by_columns(
+    /// Whether there are sums over channels and kernels; where there are none, Burn has loops that
+    /// need no columns.
+    fn has_columns(&self) -> bool {
+        let depthwise = self.groups == self.image[0] && self.groups == self.positions[0];
+        let pointwise = self.windows.iter().all(|window| window.kernel == 1);
+        !depthwise && !pointwise
+    }
+
+    /// The convolution of tensors that autodiff records on the CPU.
+    fn record(
         &self,
-        image: Tensor<2>,
+        direction: Direction,
+        input: &Tensor<2>,
+        weight: &Tensor<4>,
+        bias: Option<&Tensor<1>>,
+    ) -> Option<Tensor<2>> {
+        let [first, second] = [recorded(input)?, recorded(weight)?];
+        let (input, weight) = (input.clone().inner(), weight.clone().inner());
+        let pullback =
+            Derivative { convolution: *self, direction, input: input.clone(), weight: weight.clone() };
+        let Some(bias) = bias else {
+            let output = direction.apply(self, input, weight, None);
+            return Some(record([first, second], output, pullback));
+        };
+        let third = recorded(bias)?;
+        let output = direction.apply(self, input, weight, Some(bias.clone().inner()));
+        Some(record([first, second, third], output, pullback))
+    }
+
+    /// The gradient of a function with respect to the weight, from that with respect to the
+    /// positions, if [`correlate`](Self::correlate) came before it, or from the image's if
+    /// [`transpose`](Self::transpose) did: for CPU tensors.
+    ///
+    /// # Shapes
+    /// `image`: `[rows, image features]`; `values`: `[rows, position features]`; result as
+    /// [`weight`](Self::weight) says.
+    fn weight_gradient(&self, image: Tensor<2>, values: Tensor<2>) -> Tensor<4> {
+        columns::weight_gradient(self, image, values)
+    }
+}
+
+/// Which way a convolution goes.
+#[derive(Debug, Clone, Copy)]
+enum Direction {
+    /// From the image to the positions.
+    Correlate,
+    /// From the positions to the image.
+    Transpose,
+}
+
+impl Direction {
+    fn apply(
+        self,
+        convolution: &Convolution,
+        input: Tensor<2>,
         weight: Tensor<4>,
         bias: Option<Tensor<1>>,
     ) -> Tensor<2> {
-        let (rows, device) = (image.dims()[0], image.device());
-        let [channels, height, width] = self.positions;
-        let depth = self.image[0] * self.windows[0].kernel * self.windows[1].kernel;
-        let weight = weight.reshape([self.groups, channels / self.groups, depth / self.groups]);
-        let bias = bias.map(host::read);
-        let image = host::read(image);
-        let image = self.split_phases(image.get());
-        let taps = self.taps();
-        let mut output = vec![0f32; rows * channels * height * width];
-        let columns = (COLUMN_FEATURES / depth).clamp(COLUMNS[0], COLUMNS[1]);
-        let (lines, step) = (rows * height, (columns / width).max(1));
-        for start in (0..lines).step_by(step) {
-            let lines = start..(start + step).min(lines);
-            let count = lines.len() * width;
-            let mut columns = vec![0f32; depth * count];
-            for (number, line) in lines.clone().enumerate() {
-                self.each_run(&taps, line, |row, start, places| {
-                    let columns = &mut columns[row * count + number * width..][places];
-                    columns.copy_from_slice(&image[start..][..columns.len()]);
-                });
-            }
-            let shape = [self.groups, depth / self.groups, count];
-            let columns = Tensor::<3>::from_data(TensorData::new(columns, shape), &device);
-            let product = host::read(weight.clone().matmul(columns));
-            for (channel, product) in product.get().chunks_exact(count).enumerate() {
-                let bias = bias.as_ref().map_or(0.0, |bias| bias.get()[channel]);
-                for (line, product) in lines.clone().zip(product.chunks_exact(width)) {
-                    let (sample, line) = (line / height, line % height);
-                    let start = ((sample * channels + channel) * height + line) * width;
-                    let output = &mut output[start..][..width];
-                    output.iter_mut().zip(product).for_each(|(y, product)| *y = product + bias);
-                }
-            }
+        match self {
+            Self::Correlate => convolution.correlate(input, weight, bias),
+            Self::Transpose => convolution.transpose(input, weight, bias),
         }
-        Tensor::from_data(TensorData::new(output, [rows, channels * height * width]), &device)
     }
+}
 
-    /// Images whose lines are ordered by the remainder of the column on division by the
-    /// stride, so that the features which one tap reads follow one another.
-    fn split_phases<'a>(&self, image: &'a [f32]) -> Cow<'a, [f32]> {
-        let (width, stride) = (self.image[2], self.windows[1].stride);
-        if stride == 1 {
-            return Cow::Borrowed(image);
-        }
-        let phase = width.div_ceil(stride);
-        let mut phased = vec![0f32; image.len() / width * stride * phase];
-        let lines = image.chunks_exact(width).zip(phased.chunks_exact_mut(stride * phase));
-        for (line, phased) in lines {
-            for (first, phased) in phased.chunks_exact_mut(phase).enumerate() {
-                let features = line.iter().skip(first).step_by(stride);
-                phased.iter_mut().zip(features).for_each(|(phased, x)| *phased = *x);
-            }
-        }
-        Cow::Owned(phased)
-    }
+/// What autodiff keeps of a convolution of an input, a weight and maybe a bias.
+#[derive(Debug, Clone)]
+struct Derivative {
+    convolution: Convolution,
+    direction: Direction,
+    input: Tensor<2>,
+    weight: Tensor<4>,
+}
 
-    /// For every column of the kernel that ever is on the image: its number, the places of a
-    /// line of positions at which it is, and what the first of them reads in a line by phases.
-    fn taps(&self) -> Vec<(usize, Range<usize>, usize)> {
-        let (width, columns) = (self.image[2], self.windows[1]);
-        let tap = |tap| {
-            let places = columns.on_axis(tap, width, self.positions[2]);
-            let first = columns.element(places.start, tap, width)?;
-            let phase = width.div_ceil(columns.stride);
-            Some((tap, places, first % columns.stride * phase + first / columns.stride))
+impl<const N: usize> Pullback<N> for Derivative {
+    fn pull(self, cotangent: Tensor<2>, wanted: [bool; N]) -> [Option<Plain>; N] {
+        let Self { convolution, direction, input, weight } = self;
+        let (back, channels) = match direction {
+            Direction::Correlate => (Direction::Transpose, convolution.positions[0]),
+            Direction::Transpose => (Direction::Correlate, convolution.image[0]),
         };
-        (0..columns.kernel).filter_map(tap).collect()
+        let gradient = |place| match place {
+            0 => plain(back.apply(&convolution, cotangent.clone(), weight.clone(), None)),
+            1 => {
+                let (input, output) = (input.clone(), cotangent.clone());
+                plain(match direction {
+                    Direction::Correlate => convolution.weight_gradient(input, output),
+                    Direction::Transpose => convolution.weight_gradient(output, input),
+                })
+            }
+            _ => plain(columns::channel_sums(cotangent.clone(), channels)),
+        };
+        std::array::from_fn(|place| wanted[place].then(|| gradient(place)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    /// Convolutions of every kind: strides, paddings, dilations, groups, channels that fill no
+    /// register, one channel, kernels larger than the stride and smaller.
+    fn convolutions() -> Vec<Convolution> {
+        let convolution = |image: [usize; 3], channels, kernel, stride, padding, dilation, groups| {
+            let windows = windows(kernel, stride, padding, dilation);
+            let (lines, unread_rows) = windows[0].positions(image[1]).unwrap();
+            let (places, unread_columns) = windows[1].positions(image[2]).unwrap();
+            let positions = [channels, lines, places];
+            let unread = [unread_rows, unread_columns];
+            Convolution { image, positions, windows, unread, groups }
+        };
+        vec![
+            convolution([1, 28, 28], 3, [4, 4], [2, 2], [1, 1], [1, 1], 1),
+            convolution([3, 9, 7], 5, [3, 3], [1, 1], [1, 1], [1, 1], 1),
+            convolution([4, 8, 11], 6, [2, 3], [3, 2], [0, 2], [1, 2], 2),
+            convolution([2, 6, 6], 1, [5, 1], [1, 1], [2, 0], [1, 1], 1),
+            convolution([32, 14, 14], 64, [4, 4], [2, 2], [1, 1], [1, 1], 1),
+        ]
     }
 
-    /// Visits every run of features that a line of positions reads: the row of the matrix of
-    /// columns that takes it, its start in the images by phases, its places in the line.
-    fn each_run(
-        &self,
-        taps: &[(usize, Range<usize>, usize)],
-        line: usize,
-        mut visit: impl FnMut(usize, usize, Range<usize>),
-    ) {
-        let [channels, height, width] = self.image;
-        let [rows, columns] = self.windows;
-        let (sample, line) = (line / self.positions[1], line % self.positions[1]);
-        let width = width.next_multiple_of(columns.stride);
-        for channel in 0..channels {
-            for row_tap in 0..rows.kernel {
-                let Some(row) = rows.element(line, row_tap, height) else { continue };
-                let start = ((sample * channels + channel) * height + row) * width;
-                let number = (channel * rows.kernel + row_tap) * columns.kernel;
-                for (tap, places, first) in taps {
-                    visit(number + tap, start + first, places.clone());
+    /// Numbers that are not alike, and whose sums do not cancel.
+    fn numbers<const D: usize>(shape: [usize; D], phase: f32, device: &Device) -> Tensor<D> {
+        let count = shape.iter().product::<usize>();
+        let values: Vec<f32> = (0..count).map(|n| (n as f32 * 0.37 + phase).sin() + 0.1).collect();
+        Tensor::from_data(burn::tensor::TensorData::new(values, shape), device)
+    }
+
+    fn assert_close<const D: usize>(found: Tensor<D>, expected: Tensor<D>, what: &str) {
+        let largest = expected.clone().abs().max().into_scalar::<f32>();
+        let error = (found - expected).abs().max().into_scalar::<f32>();
+        assert!(error <= 2e-5 * largest, "{what}: {error} of {largest}");
+    }
+
+    /// Burn's own operation, which autodiff differentiates by others.
+    fn reference(
+        convolution: &Convolution,
+        direction: Direction,
+        input: Tensor<2>,
+        weight: Tensor<4>,
+        bias: Tensor<1>,
+    ) -> Tensor<2> {
+        let Convolution { image, positions, windows, unread, groups } = *convolution;
+        let [stride, padding, dilation] =
+            [windows.map(|w| w.stride), windows.map(|w| w.padding[0]), windows.map(|w| w.dilation)];
+        let rows = input.dims()[0];
+        match direction {
+            Direction::Correlate => {
+                let [channels, height, width] = image;
+                let options = ConvOptions::new(stride, padding, dilation, groups);
+                let image = input.reshape([rows, channels, height, width]);
+                conv2d(image, weight, Some(bias), options).flatten(1, 3)
+            }
+            Direction::Transpose => {
+                let [channels, height, width] = positions;
+                let options = ConvTransposeOptions::new(stride, padding, unread, dilation, groups);
+                let values = input.reshape([rows, channels, height, width]);
+                conv_transpose2d(values, weight, Some(bias), options).flatten(1, 3)
+            }
+        }
+    }
+
+    #[test]
+    fn values_and_gradients_are_those_of_burns_operations() {
+        let device = Device::flex().autodiff();
+        for convolution in convolutions() {
+            for direction in [Direction::Correlate, Direction::Transpose] {
+                for rows in [1, 5, 16, 37] {
+                    let (input, channels, outputs) = match direction {
+                        Direction::Correlate => {
+                            (convolution.image, convolution.positions[0], convolution.positions)
+                        }
+                        Direction::Transpose => {
+                            (convolution.positions, convolution.image[0], convolution.image)
+                        }
+                    };
+                    let [inputs, outputs] = [input, outputs].map(|shape| shape.iter().product());
+                    let leaves = || {
+                        let weight = convolution.weight().unwrap();
+                        (
+                            numbers([rows, inputs], 0.0, &device).require_grad(),
+                            numbers(weight, 1.0, &device).require_grad(),
+                            numbers([channels], 2.0, &device).require_grad(),
+                        )
+                    };
+                    let along = numbers([rows, outputs], 3.0, &device);
+                    let (input, weight, bias) = leaves();
+                    let found = direction.apply(
+                        &convolution,
+                        input.clone(),
+                        weight.clone(),
+                        Some(bias.clone()),
+                    );
+                    let (input_2, weight_2, bias_2) = leaves();
+                    let expected = reference(
+                        &convolution,
+                        direction,
+                        input_2.clone(),
+                        weight_2.clone(),
+                        bias_2.clone(),
+                    );
+                    let what = format!("{convolution:?} {direction:?} of {rows} rows");
+                    assert_close(found.clone().inner(), expected.clone().inner(), &what);
+                    let plain = direction.apply(
+                        &convolution,
+                        input.clone().inner(),
+                        weight.clone().inner(),
+                        Some(bias.clone().inner()),
+                    );
+                    assert_close(plain, found.clone().inner(), &what);
+                    let found = (found * along.clone()).sum().backward();
+                    let expected = (expected * along).sum().backward();
+                    let what = |of: &str| format!("gradient of {of}, {what}");
+                    assert_close(
+                        input.grad(&found).unwrap(),
+                        input_2.grad(&expected).unwrap(),
+                        &what("input"),
+                    );
+                    assert_close(
+                        weight.grad(&found).unwrap(),
+                        weight_2.grad(&expected).unwrap(),
+                        &what("weight"),
+                    );
+                    assert_close(
+                        bias.grad(&found).unwrap(),
+                        bias_2.grad(&expected).unwrap(),
+                        &what("bias"),
+                    );
                 }
             }
         }
+    }
+
+    #[test]
+    fn gradients_do_not_depend_on_threads_or_on_what_else_is_wanted() {
+        let convolution = convolutions()[4];
+        let gradient = |threads, with_input: bool| {
+            let device = Device::flex().autodiff();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let weight = numbers(convolution.weight().unwrap(), 1.0, &device).require_grad();
+                let input = numbers([600, 32 * 14 * 14], 0.0, &device);
+                let input = if with_input { input.require_grad() } else { input };
+                let output = convolution.correlate(input, weight.clone(), None);
+                let gradients = output.square().sum().backward();
+                weight.grad(&gradients).unwrap().into_data().try_to_vec::<f32>().unwrap()
+            })
+        };
+        let alone = gradient(1, false);
+        assert_eq!(alone, gradient(3, false));
+        assert_eq!(alone, gradient(2, true));
     }
 }

@@ -13,6 +13,7 @@
 
 mod activation;
 mod add;
+mod columns;
 mod concat;
 mod conv2d;
 mod conv_transpose2d;
@@ -30,6 +31,7 @@ mod linear;
 mod matmul;
 mod max_pool2d;
 mod multiply;
+mod recorded;
 mod reshape;
 mod scalar;
 mod select;

@@ -34,8 +34,8 @@ pub struct Checkpoint {
 }
 
 /// What must agree for a checkpoint to be resumed.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Identity {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Identity {
     config: TrainConfig,
     data: String,
     encoder: vaegis_network::NetworkConfig,
@@ -50,7 +50,7 @@ struct State {
 }
 
 impl Identity {
-    fn of(vae: &Vae, config: &TrainConfig, dataset: &Dataset) -> Self {
+    pub(super) fn of(vae: &Vae, config: &TrainConfig, dataset: &Dataset) -> Self {
         // Training longer than first asked for is a continuation, not another run.
         let config = TrainConfig { epochs: 0, ..config.clone() };
         Self {
@@ -101,12 +101,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// If there is one of another run, or it is damaged.
-    pub(super) fn resume(
-        self,
-        folder: &Path,
-        config: &TrainConfig,
-        dataset: &Dataset,
-    ) -> Result<Self, Error> {
+    pub(super) fn resume(self, folder: &Path, wanted: &Identity) -> Result<Self, Error> {
         let Some(path) = [current(folder), previous(folder)].into_iter().find(|path| path.exists())
         else {
             return Ok(self);
@@ -115,8 +110,7 @@ impl Checkpoint {
         let text = fs::read_to_string(&file).map_err(Error::io(&file))?;
         let state: State =
             serde_json::from_str(&text).map_err(|error| Error::format(&file, error))?;
-        let wanted = Identity::of(&self.vae, config, dataset);
-        if state.identity != wanted {
+        if state.identity != *wanted {
             let mut differs = vec![];
             if state.identity.config != wanted.config {
                 differs.push("training settings");
@@ -153,8 +147,7 @@ impl Checkpoint {
         &self,
         folder: &Path,
         optimiser: &ModuleOptimizer,
-        config: &TrainConfig,
-        dataset: &Dataset,
+        identity: &Identity,
     ) -> Result<(), Error> {
         let (new, now, old) = (next(folder), current(folder), previous(folder));
         if new.exists() {
@@ -171,7 +164,7 @@ impl Checkpoint {
             adversary.save(&new)?;
         }
         let state = State {
-            identity: Identity::of(&self.vae, config, dataset),
+            identity: identity.clone(),
             best_epoch: self.best_epoch,
             history: self.history.clone(),
         };

@@ -10,6 +10,7 @@ mod checkpoint;
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -24,6 +25,9 @@ use adversary::{Adversary, permuted};
 use crate::lipschitz::Parameterisation;
 use crate::objective::Setting;
 use crate::{Error, LipschitzConfig, Losses, Noise, Objective, Purpose, Vae, VaeConfig};
+
+/// Epochs that are shorter share a checkpoint, so that it is a small part of the work.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
 /// Rows per batch of a validation pass.
 const VALIDATION_BATCH: usize = 512;
@@ -114,7 +118,7 @@ pub enum Progress {
         /// The batch's losses.
         losses: Losses,
     },
-    /// An epoch ended and its checkpoint is on disk.
+    /// An epoch ended.
     Epoch(EpochReport),
 }
 
@@ -163,8 +167,9 @@ impl Trained {
 
 /// Trains `vae` on the training rows of `dataset`.
 ///
-/// With a `folder`, every epoch ends with a checkpoint there, and a checkpoint of the
-/// same settings, data and architecture is resumed.
+/// With a `folder`, there are checkpoints there: of the first epoch, and of those that end more
+/// than five seconds after the last checkpoint. One of the same settings, data and architecture
+/// is resumed, so that a kill loses an epoch, or at most five seconds if epochs are shorter.
 ///
 /// # Errors
 /// Lists settings that cannot work; names what does not fit between data and model,
@@ -180,8 +185,9 @@ pub fn train(
     let parameterisation = Parameterisation::new(&vae, config.lipschitz.as_ref())?;
     let vae = numbered(parameterisation.start(vae));
     let mut state = Checkpoint::start(&vae, config)?;
+    let identity = checkpoint::Identity::of(&state.vae, config, dataset);
     if let Some(folder) = folder {
-        state = state.resume(folder, config, dataset)?;
+        state = state.resume(folder, &identity)?;
     }
     let mut model = state.vae.clone().train();
     let mut optimiser = ModuleOptimizer::from(adam::Adam::default());
@@ -191,6 +197,7 @@ pub fn train(
     let noise = Noise::new(config.seed);
     let run = Run { dataset, config, parameterisation: &parameterisation, noise };
 
+    let mut saved: Option<Instant> = None;
     let mut interrupted =
         state.history.iter().any(|report| progress(Progress::Resumed(report.clone())).is_break());
     while !interrupted && state.history.len() < config.epochs && !state.is_stale(config) {
@@ -209,10 +216,12 @@ pub fn train(
         }
         let report = EpochReport { epoch, training: losses, validation: validated };
         state.record(report.clone(), config.objective);
-        if let Some(folder) = folder {
-            state.save(folder, &optimiser, config, dataset)?;
-        }
         interrupted = progress(Progress::Epoch(report)).is_break();
+        let is_due = interrupted || saved.is_none_or(|at| at.elapsed() >= CHECKPOINT_EVERY);
+        if let Some(folder) = folder.filter(|_| is_due) {
+            state.save(folder, &optimiser, &identity)?;
+            saved = Some(Instant::now());
+        }
     }
     Ok(Trained {
         vae: parameterisation.finish(&state.best),
