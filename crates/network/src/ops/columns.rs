@@ -245,15 +245,11 @@ impl<const LANES: usize> Plan<LANES> {
     /// `[groups, depth, positions * LANES]`.
     fn columns(&self, image: &[[f32; LANES]], block: Range<usize>) -> Tensor<3> {
         let depth = self.image_channels * self.reads.len() / self.positions;
-        let mut columns = vec![[0f32; LANES]; depth * block.len()];
-        let mut rows = columns.chunks_exact_mut(block.len());
+        let mut columns = Vec::with_capacity(depth * block.len());
         for image in image.chunks_exact(self.plane) {
-            for (reads, row) in self.reads.chunks_exact(self.positions).zip(&mut rows) {
-                for (column, &read) in row.iter_mut().zip(&reads[block.clone()]) {
-                    if read != PADDING {
-                        *column = image[read];
-                    }
-                }
+            for reads in self.reads.chunks_exact(self.positions) {
+                let read = |&read: &usize| image.get(read).copied().unwrap_or([0.0; LANES]);
+                columns.extend(reads[block.clone()].iter().map(read));
             }
         }
         self.grouped(columns, block.len())
@@ -270,8 +266,7 @@ impl<const LANES: usize> Plan<LANES> {
         for image in image.chunks_exact_mut(self.plane) {
             for (reads, row) in self.reads.chunks_exact(self.positions).zip(&mut rows) {
                 for (column, &read) in row.iter().zip(&reads[block.clone()]) {
-                    if read != PADDING {
-                        let feature = &mut image[read];
+                    if let Some(feature) = image.get_mut(read) {
                         feature.iter_mut().zip(column).for_each(|(feature, x)| *feature += x);
                     }
                 }
@@ -303,14 +298,17 @@ const FEATURES: usize = 16;
 
 /// Every feature of at most `LANES` rows, side by side; 0 for rows that are missing.
 fn interleave<const LANES: usize>(rows: &[f32], features: usize) -> Vec<[f32; LANES]> {
-    let mut lanes = vec![[0f32; LANES]; features];
-    for (block, lanes) in lanes.chunks_mut(FEATURES).enumerate() {
+    let mut interleaved = Vec::with_capacity(features);
+    for start in (0..features).step_by(FEATURES) {
+        let mut block = [[0f32; LANES]; FEATURES];
+        let length = FEATURES.min(features - start);
         for (lane, row) in rows.chunks_exact(features).enumerate() {
-            let row = &row[block * FEATURES..];
-            lanes.iter_mut().zip(row).for_each(|(lanes, &x)| lanes[lane] = x);
+            let row = &row[start..start + length];
+            block.iter_mut().zip(row).for_each(|(lanes, &x)| lanes[lane] = x);
         }
+        interleaved.extend_from_slice(&block[..length]);
     }
-    lanes
+    interleaved
 }
 
 /// Undoes [`interleave`] for features from `start` on, adding a number.

@@ -81,7 +81,8 @@ impl Convolution {
             if host::holds(&image) && host::holds(&weight) {
                 return columns::correlate(self, image, weight, bias);
             }
-            if let Some(output) = self.record(Direction::Correlate, &image, &weight, bias.as_ref()) {
+            if let Some(output) = self.record(Direction::Correlate, &image, &weight, bias.as_ref())
+            {
                 return output;
             }
         }
@@ -112,7 +113,8 @@ impl Convolution {
             if host::holds(&values) && host::holds(&weight) {
                 return columns::transpose(self, values, weight, bias);
             }
-            if let Some(output) = self.record(Direction::Transpose, &values, &weight, bias.as_ref()) {
+            if let Some(output) = self.record(Direction::Transpose, &values, &weight, bias.as_ref())
+            {
                 return output;
             }
         }
@@ -147,8 +149,12 @@ impl Convolution {
     ) -> Option<Tensor<2>> {
         let [first, second] = [recorded(input)?, recorded(weight)?];
         let (input, weight) = (input.clone().inner(), weight.clone().inner());
-        let pullback =
-            Derivative { convolution: *self, direction, input: input.clone(), weight: weight.clone() };
+        let pullback = Derivative {
+            convolution: *self,
+            direction,
+            input: input.clone(),
+            weight: weight.clone(),
+        };
         let Some(bias) = bias else {
             let output = direction.apply(self, input, weight, None);
             return Some(record([first, second], output, pullback));
@@ -233,14 +239,15 @@ mod tests {
     /// Convolutions of every kind: strides, paddings, dilations, groups, channels that fill no
     /// register, one channel, kernels larger than the stride and smaller.
     fn convolutions() -> Vec<Convolution> {
-        let convolution = |image: [usize; 3], channels, kernel, stride, padding, dilation, groups| {
-            let windows = windows(kernel, stride, padding, dilation);
-            let (lines, unread_rows) = windows[0].positions(image[1]).unwrap();
-            let (places, unread_columns) = windows[1].positions(image[2]).unwrap();
-            let positions = [channels, lines, places];
-            let unread = [unread_rows, unread_columns];
-            Convolution { image, positions, windows, unread, groups }
-        };
+        let convolution =
+            |image: [usize; 3], channels, kernel, stride, padding, dilation, groups| {
+                let windows = windows(kernel, stride, padding, dilation);
+                let (lines, unread_rows) = windows[0].positions(image[1]).unwrap();
+                let (places, unread_columns) = windows[1].positions(image[2]).unwrap();
+                let positions = [channels, lines, places];
+                let unread = [unread_rows, unread_columns];
+                Convolution { image, positions, windows, unread, groups }
+            };
         vec![
             convolution([1, 28, 28], 3, [4, 4], [2, 2], [1, 1], [1, 1], 1),
             convolution([3, 9, 7], 5, [3, 3], [1, 1], [1, 1], [1, 1], 1),

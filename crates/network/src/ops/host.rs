@@ -3,6 +3,8 @@
 //! Tensors that autodiff tracks, or that live on another device, take Burn's operations
 //! instead: every operator that uses this module can do without it.
 
+use burn::backend::Flex;
+use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 /// Whether `tensor` is a plain f32 CPU tensor.
@@ -10,18 +12,19 @@ pub(super) fn holds<const D: usize>(tensor: &Tensor<D>) -> bool {
     !tensor.is_autodiff() && tensor.dtype() == DType::F32 && tensor.device() == Device::flex()
 }
 
-/// The numbers of a tensor that [`holds`] accepts, row after row. Copies them only if the
-/// tensor is shared.
+/// The numbers of a tensor that [`holds`] accepts, row after row. Copies them only if they are not
+/// stored like this.
 pub(super) fn read<const D: usize>(tensor: Tensor<D>) -> Numbers {
-    Numbers(tensor.into_data())
+    let tensor = tensor.try_into_primitive::<Flex>().expect("a CPU tensor");
+    Numbers(if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() })
 }
 
 /// The numbers of a CPU tensor.
-pub(super) struct Numbers(TensorData);
+pub(super) struct Numbers(FloatTensor<Flex>);
 
 impl Numbers {
     pub(super) fn get(&self) -> &[f32] {
-        self.0.as_slice().expect("f32 on the CPU")
+        self.0.as_slice().expect("contiguous f32")
     }
 }
 

@@ -4,6 +4,7 @@
 mod beta_tcvae;
 mod beta_vae;
 mod capacity;
+mod densities;
 mod dip_vae;
 mod discriminator;
 mod factor_vae;
