@@ -9,7 +9,8 @@
 //!
 //! Every operator is made of Burn's tensor operations, so that it trains by autodiff and runs
 //! on any device. Where a loop of our own is several times as fast on the CPU, `host` lets it
-//! at the numbers of a tensor, and the tests hold the two to the same results.
+//! at the numbers of a tensor, `recorded` makes autodiff use it too, and the tests hold the two to
+//! the same results.
 
 mod activation;
 mod add;
