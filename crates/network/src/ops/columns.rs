@@ -1,4 +1,4 @@
-//! Convolutions of CPU tensors by matrix products, several times as fast as Burn's.
+//! Convolutions of CPU tensors by matrix products.
 //!
 //! A convolution is the weight times a matrix with a column for every position of the kernel,
 //! which holds what the kernel reads there: some positions at a time, so that the matrix stays in
