@@ -12,6 +12,7 @@ mod model;
 mod objective;
 mod output;
 mod progress;
+mod verdicts;
 
 use std::process::ExitCode;
 

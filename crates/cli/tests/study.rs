@@ -56,6 +56,18 @@ fn a_study_trains_judges_and_tells() {
     assert!(models.starts_with("model,data,architecture,objective,parameter,strength,plain,seed,"));
     assert_eq!(models.lines().count(), 1 + 2 * MODELS.len());
     assert!(text("claims.csv").lines().count() > 15);
+    let page = text("claims.md");
+    assert!(
+        page.starts_with("# Study two\n\n## All models together\n\n| claim | effect"),
+        "{page}"
+    );
+    assert!(page.contains("\\|J\\|_F of the encoder mean"), "{page}");
+    assert!(page.contains("## Claim 3, by data and objective"), "{page}");
+    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    assert!(
+        page.lines().filter(|line| line.starts_with('|')).all(|line| cells(line) == 7),
+        "{page}"
+    );
     let effects: serde_json::Value = serde_json::from_str(&text("claims.json")).unwrap();
     assert_eq!(effects[0]["verdict"], "inconclusive");
     for figure in ["verdicts", "bound-and-attack", "margin-and-degradation", "strength", "pathways"]

@@ -3,21 +3,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
-use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use vaegis_audit::store::write;
 use vaegis_data::{Dataset, OpenOptions};
 use vaegis_report::{pdf, study_figures, write_study};
-use vaegis_study::schema::{Effect, Measure, Scope, StudyData};
+use vaegis_study::schema::StudyData;
 use vaegis_study::{Data, Event, Grid, Plan, Scale, Shard, collect, effects_csv, models_csv};
 
 use super::audit::execution;
 use super::{use_threads, writable};
 use crate::arguments::{ScaleName, StudyOptions};
-use crate::{interrupt, output, progress};
-
-/// Most letters of a line that says what an effect is.
-const STATEMENT: u16 = 56;
+use crate::{interrupt, output, progress, verdicts};
 
 /// The name that stands for the built-in study.
 const PAPER: &str = "paper";
@@ -41,6 +36,7 @@ pub(crate) fn run(options: &StudyOptions) -> anyhow::Result<ExitCode> {
     let bar = progress::models(total);
     bar.set_message(plan.grid.name.clone());
     let mut shares: BTreeMap<String, f64> = BTreeMap::new();
+    let mut over = 0;
     let mut report = |event: &Event| {
         let (model, share) = match event {
             Event::Working { model, stage, share } => {
@@ -48,12 +44,15 @@ pub(crate) fn run(options: &StudyOptions) -> anyhow::Result<ExitCode> {
                 (model, *share)
             }
             Event::Done { model, seconds } => {
+                over += 1;
                 if let Some(seconds) = seconds {
-                    bar.suspend(|| output::note(&format!("{model}: done in {seconds:.0} s")));
+                    let line = format!("{model}: done in {seconds:.0} s, {over} of {total} models");
+                    bar.suspend(|| output::note(&line));
                 }
                 (model, 1.0)
             }
             Event::Failed { model, reason } => {
+                over += 1;
                 bar.suspend(|| output::note(&format!("{model}: failed: {reason}")));
                 (model, 1.0)
             }
@@ -84,7 +83,7 @@ pub(crate) fn run(options: &StudyOptions) -> anyhow::Result<ExitCode> {
         bail!("no model of the study is done");
     }
     publish(out, &data)?;
-    output::print(&table(&data))?;
+    output::print(&verdicts::table(&data.effects))?;
     let all = plan.count(Shard::WHOLE);
     if !missing.is_empty() {
         output::note(&format!(
@@ -140,6 +139,7 @@ fn grid(options: &StudyOptions) -> anyhow::Result<(Grid, String)> {
 fn publish(out: &Path, data: &StudyData) -> anyhow::Result<()> {
     write(&out.join("models.csv"), models_csv(&data.models).as_bytes())?;
     write(&out.join("claims.csv"), effects_csv(&data.effects).as_bytes())?;
+    write(&out.join("claims.md"), verdicts::markdown(&data.name, &data.effects).as_bytes())?;
     write(&out.join("claims.json"), serde_json::to_string_pretty(&data.effects)?.as_bytes())?;
     let figures = out.join("figures");
     std::fs::create_dir_all(&figures)
@@ -152,53 +152,6 @@ fn publish(out: &Path, data: &StudyData) -> anyhow::Result<()> {
     }
     write_study(out.join("report.html"), data)?;
     Ok(())
-}
-
-/// The effects of all models together.
-fn table(data: &StudyData) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_BORDERS_ONLY);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["claim", "effect", "estimate", "interval", "verdict"]);
-    for effect in data.effects.iter().filter(|effect| effect.scope == Scope::default()) {
-        let number = |value: f64| number(effect, value);
-        let interval = match (effect.low, effect.high) {
-            (Some(low), Some(high)) => format!("{} to {}", number(low), number(high)),
-            _ => "-".to_string(),
-        };
-        let verdict = match effect.verdict {
-            Some(verdict) => verdict.name().to_string(),
-            None => "-".to_string(),
-        };
-        table.add_row([
-            effect.claim.to_string(),
-            effect.statement.clone(),
-            effect.estimate.map_or_else(|| "-".to_string(), number),
-            interval,
-            match &effect.remark {
-                Some(remark) => format!("{verdict} ({remark})"),
-                None => verdict,
-            },
-        ]);
-    }
-    if let Some(column) = table.column_mut(1) {
-        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(STATEMENT)));
-    }
-    for column in [0, 2, 3] {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.trim_fmt()
-}
-
-fn number(effect: &Effect, value: f64) -> String {
-    match effect.measure {
-        Measure::Share => format!("{:.1}%", 100.0 * value),
-        Measure::Ratio => format!("{value:.2}x"),
-        Measure::Correlation | Measure::Difference => format!("{value:.2}"),
-        Measure::Nats => format!("{value:.1} nats"),
-    }
 }
 
 /// The first of many names.
