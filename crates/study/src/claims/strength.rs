@@ -1,4 +1,5 @@
 //! Claim 3: disentangling objectives raise sigma, lower the encoder's Jacobian, and so raise the margin.
+//! And what they are named for: that they disentangle.
 
 use super::{Question, Replicates, first_radius, setting};
 use crate::schema::{Claimed, Effect, Measure, ModelRow, Scope, StudyData};
@@ -11,15 +12,18 @@ struct Quantity {
     claimed: Claimed,
     /// As it is compared: logarithms for ratios.
     of: fn(&ModelRow) -> Option<f64>,
+    /// Whether all models have it, so that a study that cannot tell has to say so.
+    always: bool,
 }
 
-const QUANTITIES: [Quantity; 5] = [
+const QUANTITIES: [Quantity; 6] = [
     Quantity {
         part: "sigma",
         words: "mean posterior sigma",
         measure: Measure::Ratio,
         claimed: Claimed::Above(1.0),
         of: |row| row.sigma_mean.map(f64::ln),
+        always: true,
     },
     Quantity {
         part: "jacobian",
@@ -27,6 +31,7 @@ const QUANTITIES: [Quantity; 5] = [
         measure: Measure::Ratio,
         claimed: Claimed::Below(1.0),
         of: |row| row.jacobian_frobenius.map(f64::ln),
+        always: true,
     },
     Quantity {
         part: "bound",
@@ -34,6 +39,7 @@ const QUANTITIES: [Quantity; 5] = [
         measure: Measure::Ratio,
         claimed: Claimed::Above(1.0),
         of: |row| row.bound_paper.map(f64::ln),
+        always: true,
     },
     Quantity {
         part: "attacked",
@@ -41,6 +47,7 @@ const QUANTITIES: [Quantity; 5] = [
         measure: Measure::Ratio,
         claimed: Claimed::Above(1.0),
         of: |row| row.attacked.map(f64::ln),
+        always: true,
     },
     Quantity {
         part: "elbo",
@@ -48,6 +55,15 @@ const QUANTITIES: [Quantity; 5] = [
         measure: Measure::Nats,
         claimed: Claimed::Nothing,
         of: |row| Some(row.elbo),
+        always: true,
+    },
+    Quantity {
+        part: "mig",
+        words: "MIG",
+        measure: Measure::Difference,
+        claimed: Claimed::Above(0.0),
+        of: |row| row.mig,
+        always: false,
     },
 ];
 
@@ -55,7 +71,7 @@ pub(super) fn effects(data: &StudyData) -> Vec<Effect> {
     let rows = first_radius(data);
     let strongest = strongest(&rows);
     let mut effects = vec![];
-    for Quantity { part, words, measure, claimed, of } in QUANTITIES {
+    for Quantity { part, words, measure, claimed, of, always } in QUANTITIES {
         let verb = if measure == Measure::Ratio { "over" } else { "less" };
         let statement =
             format!("{words} at an objective's largest strength, {verb} that of the plain VAE");
@@ -70,7 +86,9 @@ pub(super) fn effects(data: &StudyData) -> Vec<Effect> {
                 replicates.entry(scope).or_default().insert(row.seed, strong - plain);
             }
         }
-        effects.extend(question.over_seeds(&replicates, data.confidence));
+        if always || !replicates.is_empty() {
+            effects.extend(question.over_seeds(&replicates, data.confidence));
+        }
     }
     effects
 }

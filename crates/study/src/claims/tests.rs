@@ -265,6 +265,27 @@ fn shares_of_few_points_are_as_uncertain_as_the_points() {
     assert_eq!(effect.verdict, Some(Verdict::Inconclusive));
 }
 
+/// What disentangles more than the plain VAE, by seed; nothing where factors are not known.
+#[test]
+fn objectives_are_asked_whether_they_disentangle() {
+    let with_mig = |beta: f64, seed: usize| Truth {
+        mig: Some(0.1 * beta + 0.01 * seed as f64 * beta),
+        ..PLAIN
+    };
+    let mut data = study(3, &[1.0, 2.0, 4.0], with_mig);
+    // 0.4 + 0.04 seed less 0.1 + 0.01 seed.
+    let effect = headline(&data, 3, "mig");
+    close(effect.estimate, 0.33, 1e-9);
+    assert_eq!(effect.verdict, Some(Verdict::Reproduced), "{effect:?}");
+    data.models.iter_mut().for_each(|row| row.mig = row.mig.filter(|_| row.data == "sprites"));
+    let found = effects(&data);
+    let scopes = found.iter().filter(|effect| (effect.claim, &effect.part[..]) == (3, "mig"));
+    let scopes: Vec<_> = scopes.map(|effect| effect.scope.data.as_deref()).collect();
+    assert_eq!(scopes, [None, Some("sprites")]);
+    let unknown = study(3, &[1.0, 4.0], as_claimed).effects;
+    assert!(!unknown.iter().any(|effect| effect.part == "mig"));
+}
+
 /// A score that follows sigma predicts the margin, and nothing once sigma is known; a score that
 /// moves the margin by itself still does.
 #[test]
