@@ -133,9 +133,11 @@ fn the_built_in_study_can_be_looked_at() {
     sandbox.write("mine.toml", &small.stdout);
     let mine = sandbox.run("study mine.toml --print --only sprites").expect_code(0);
     assert!(mine.stdout.contains("sprites") && !mine.stdout.contains("fashion"), "{mine:?}");
-    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/paper/study.toml");
-    let ours = sandbox.run(&format!("study {ours} --print")).expect_code(0);
-    assert!(ours.stdout.contains("fashion-mnist"), "{ours:?}");
+    for (grid, data) in [("paper", "fashion-mnist"), ("disentanglement", "sprites:50000")] {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+        let ours = sandbox.run(&format!("study {docs}/{grid}/study.toml --print")).expect_code(0);
+        assert!(ours.stdout.contains(data), "{ours:?}");
+    }
     let cifar = sandbox.run("study paper --print --cifar cifar-10-batches-bin").expect_code(0);
     assert!(cifar.stdout.contains("source = \"cifar-10-batches-bin\""), "{cifar:?}");
     sandbox
