@@ -9,8 +9,12 @@ use vaegis_network::ops::{
     StandardiseConfig,
 };
 
+fn activation(function: Function) -> OperatorConfig {
+    OperatorConfig::Activation(ActivationConfig { function })
+}
+
 fn power(exponent: f64) -> OperatorConfig {
-    OperatorConfig::Activation(ActivationConfig { function: Function::Power { exponent } })
+    activation(Function::Power { exponent })
 }
 
 /// Why `operator` cannot take values of these sample shapes.
@@ -183,6 +187,19 @@ fn features_that_do_not_match() {
         (linear(2, 5), "expects 2 features, found 6"),
         (linear(3, 0), "shape [3, 0] is empty"),
         (linear(usize::MAX, 2), "shape [18446744073709551615, 2] is too large"),
+        (activation(Function::Elu { alpha: f64::NAN }), "alpha of elu must be finite, found NaN"),
+        (
+            activation(Function::LeakyRelu { slope: f64::INFINITY }),
+            "the slope of leaky-relu must be finite, found inf",
+        ),
+        (
+            activation(Function::HardSigmoid { slope: 0.2, offset: f64::NAN }),
+            "the offset of hard-sigmoid must be finite, found NaN",
+        ),
+        (
+            activation(Function::Clip { low: None, high: Some(f64::NAN) }),
+            "the limits of clip must be numbers, found NaN",
+        ),
         (standardise(4, 0.1), "blocks of 4 features do not divide [2, 3]"),
         (standardise(0, 0.1), "a block must have at least one feature"),
         (standardise(3, -0.1), "epsilon must be finite and at least 0, found -0.1"),

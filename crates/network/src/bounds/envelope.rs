@@ -37,6 +37,8 @@ pub(crate) struct Envelope<'a> {
 struct Peak {
     value: f64,
     at: f64,
+    /// Of the terms that the function adds up to there.
+    size: f64,
 }
 
 impl<'a> Envelope<'a> {
@@ -47,8 +49,8 @@ impl<'a> Envelope<'a> {
     /// The least and the largest value.
     pub(crate) fn range(self) -> [f64; 2] {
         let largest = |sign| {
-            let value = self.peak(sign, 0.0).value;
-            value + FUNCTION_ERROR * value.abs() + UNDERFLOW
+            let Peak { value, size, .. } = self.peak(sign, 0.0);
+            value + FUNCTION_ERROR * size.max(value.abs()) + UNDERFLOW
         };
         [-largest(-1.0), largest(1.0)]
     }
@@ -70,7 +72,7 @@ impl<'a> Envelope<'a> {
     fn touching(self, sign: f64, slope: f64) -> Line {
         let peak = self.peak(sign, slope);
         let reach = slope.abs() * self.low.abs().max(self.high.abs());
-        let size = peak.value.abs() + reach + self.value(self.low).abs();
+        let size = peak.value.abs() + peak.size + reach + self.value(self.low).abs();
         let offset = peak.value + FUNCTION_ERROR * size + UNDERFLOW;
         Line { slope: sign * slope, offset: sign * offset }
     }
@@ -117,7 +119,7 @@ impl<'a> Envelope<'a> {
 
     /// The maximum of `sign f(x) - slope x`, or a little more.
     fn peak(self, sign: f64, slope: f64) -> Peak {
-        let mut best = Peak { value: f64::NEG_INFINITY, at: self.low };
+        let mut best = Peak { value: f64::NEG_INFINITY, at: self.low, size: 0.0 };
         let mut start = self.low;
         for piece in self.pieces {
             let end = piece.end.min(self.high);
@@ -125,13 +127,14 @@ impl<'a> Envelope<'a> {
             let derivative = |x| sign * piece.curve.slope(x) - slope;
             for at in [start, end] {
                 if value(at) > best.value {
-                    best = Peak { value: value(at), at };
+                    best = Peak { value: value(at), at, size: piece.curve.size(at) };
                 }
             }
             if bends_down(piece, sign) && derivative(start) > 0.0 && derivative(end) < 0.0 {
-                let peak = concave_peak([start, end], value, derivative);
-                if peak.value > best.value {
-                    best = peak;
+                let (value, at, bracket) = concave_peak([start, end], value, derivative);
+                if value > best.value {
+                    let [left, right] = bracket.map(|x| piece.curve.size(x));
+                    best = Peak { value, at, size: left.max(right) };
                 }
             }
             start = end;
@@ -172,12 +175,13 @@ fn bends_down(piece: &Piece, sign: f64) -> bool {
 }
 
 /// The maximum of a concave function whose derivative changes sign in the bracket, from above:
-/// where the tangents at two points on either side meet.
+/// where the tangents at two points on either side meet. Also where it is taken, nearly, and the
+/// two points.
 fn concave_peak(
     bracket: [f64; 2],
     value: impl Fn(f64) -> f64,
     derivative: impl Fn(f64) -> f64,
-) -> Peak {
+) -> (f64, f64, [f64; 2]) {
     let [mut left, mut right] = bracket.map(|x| (x, value(x), derivative(x)));
     let swing = (right.0 - left.0) * (left.2 - right.2);
     let mut bound = f64::INFINITY;
@@ -215,7 +219,7 @@ fn concave_peak(
         }
     }
     let higher = if left.1 > right.1 { left } else { right };
-    Peak { value: bound.max(higher.1), at: higher.0 }
+    (bound.max(higher.1), higher.0, [left.0, right.0])
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub struct Interval {
 
 /// Numbers beyond this are treated as infinite, so that what underflows is surely less than
 /// [`UNDERFLOW`].
-const LARGEST: f64 = 1e100;
+pub(crate) const LARGEST: f64 = 1e100;
 
 /// More than all underflows of a step together: products of numbers up to [`LARGEST`] with
 /// errors of 2^-1074.

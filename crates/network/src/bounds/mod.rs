@@ -19,9 +19,9 @@
 //! is at most `gamma sum_i |a_i| reach_i`, where [`reach_i`](Relaxation::reach) is a sum of
 //! absolute values that costs one evaluation of the operator for all functions together: for
 //! `W x + b` it is `|W| |x| + |b|`. It exceeds `|v_i|`, so that it also pays for the sums of
-//! coefficients of several readers of v. Underflow is paid for by 1e-200, and what is larger
-//! than 1e100 or no number is an error, never a bound. Element-wise functions are trusted to
-//! 1e-12 of their values.
+//! coefficients of several readers of v. Underflow is paid for by 1e-200, in squares under a root by
+//! 1e-160, and what is larger than 1e100 or no number is an error, never a bound. Element-wise
+//! functions are trusted to 1e-12 of their values, polynomials to that of their terms.
 
 mod backward;
 mod bilinear;
@@ -42,7 +42,7 @@ pub use differences::{Differences, Lengths, Span};
 pub(crate) use elementwise::{Elementwise, Planes};
 pub(crate) use envelope::{Envelope, Line};
 pub use interval::Interval;
-pub(crate) use interval::UNDERFLOW;
+pub(crate) use interval::{LARGEST, UNDERFLOW};
 pub use relaxation::{Pulled, Relaxation};
 pub(crate) use relaxation::{affine_interval, affine_relaxation};
 pub use set::{InputSet, Norm};

@@ -50,10 +50,11 @@ pub(super) fn secant(pieces: &[Piece], start: [f64; 2], ends: [f64; 2], tangent:
     };
     let lines = Envelope::new(pieces, hull[0], hull[1]).lines_of_slopes(tangent, tangent);
     let middle = 0.5 * (start[0] + start[1]);
-    let at_start = piece(pieces, middle).curve.value(middle);
+    let curve = piece(pieces, middle).curve;
+    let at_start = curve.value(middle);
     // The start may be anywhere in its interval.
     let steepest = slopes[0].abs().max(slopes[1].abs()) + tangent.abs();
-    let size = at_start.abs() + tangent.abs() * middle.abs();
+    let size = curve.size(middle) + tangent.abs() * middle.abs();
     let error = steepest * (start[1] - start[0]) + 2.0 * FUNCTION_ERROR * size + ABSOLUTE;
     let offset = at_start - tangent * middle;
     let remainder = [lines[0].offset - offset - error, lines[1].offset - offset + error];
@@ -102,9 +103,10 @@ fn bend(pieces: &[Piece]) -> Option<Bend> {
 
 /// Ends of the slope between two points; infinite where it is a matter of rounding.
 fn divided(pieces: &[Piece], a: f64, b: f64) -> [f64; 2] {
-    let [at_a, at_b] = [a, b].map(|x| piece(pieces, x).curve.value(x));
-    let width = (a - b).abs();
-    let error = (2.0 * FUNCTION_ERROR * (at_a.abs() + at_b.abs()) + 2.0 * ABSOLUTE) / width;
+    let [curve_a, curve_b] = [a, b].map(|x| piece(pieces, x).curve);
+    let (at_a, at_b) = (curve_a.value(a), curve_b.value(b));
+    let (width, size) = ((a - b).abs(), curve_a.size(a) + curve_b.size(b));
+    let error = (2.0 * FUNCTION_ERROR * size + 2.0 * ABSOLUTE) / width;
     let slope = (at_a - at_b) / (a - b);
     if slope.is_finite() && error.is_finite() {
         [slope - error, slope + error]

@@ -132,7 +132,7 @@ impl InputSet {
     pub fn longest(&self, row: usize) -> f64 {
         let [low, high] = self.changes(row);
         let largest: Vec<f64> = low.iter().zip(&high).map(|(low, high)| high.max(-low)).collect();
-        let hull = dot(&largest, &largest).sqrt() * (1.0 + rounding(largest.len()));
+        let hull = length(&largest) * (1.0 + rounding(largest.len()));
         match self.norm {
             Norm::L1 | Norm::L2 => hull.min(self.radii[row]),
             Norm::LInf => hull,
@@ -167,7 +167,7 @@ impl InputSet {
         let span = row * features..(row + 1) * features;
         let change = match (&self.room, self.norm) {
             (Some(_), Norm::LInf) | (None, Norm::LInf) => self.least_in_box(coefficients, span),
-            (None, Norm::L2) => -radius * dot(coefficients, coefficients).sqrt(),
+            (None, Norm::L2) => -radius * length(coefficients),
             (None, Norm::L1) => -radius * coefficients.iter().fold(0.0, |m: f64, a| m.max(a.abs())),
             (Some([low, high]), Norm::L2) => {
                 least_in_ball(coefficients, &low[span.clone()], &high[span], radius)
@@ -179,7 +179,7 @@ impl InputSet {
         // All that is summed up is at most the coefficients times the largest inputs and
         // changes; the dual functions have terms of up to the radius times the norm.
         let norm = match self.norm {
-            Norm::L1 | Norm::L2 => radius * dot(coefficients, coefficients).sqrt(),
+            Norm::L1 | Norm::L2 => radius * length(coefficients),
             Norm::LInf => 0.0,
         };
         at_centre + change - 4.0 * rounding(features) * (3.0 * largest + norm) - UNDERFLOW
@@ -241,6 +241,9 @@ const IMPROVEMENTS: usize = 20;
 /// gain is of the order of its square.
 const NEAR_ENOUGH: f64 = 1e-4;
 
+/// Dual variables below are not tried: what squares lose by underflow is divided by them.
+const LEAST_DUAL: f64 = 1e-100;
+
 /// A lower bound on the minimum of `a d` over `|d|_2 <= radius` within a box about 0: the dual
 /// function `min_d a d + t (|d|^2 - radius^2) / 2`, whose minimum is at `d = -a / t` clipped to
 /// the box. The best t is where that has the length of the radius. Any t makes a sound bound.
@@ -253,10 +256,13 @@ fn least_in_ball(a: &[f64], low: &[f64], high: &[f64], radius: f64) -> f64 {
     if radius == 0.0 {
         return 0.0;
     }
-    let norm = dot(a, a).sqrt();
+    let norm = length(a);
     let mut best = -radius * norm;
     let mut t = norm / radius;
     for _ in 0..IMPROVEMENTS {
+        if t < LEAST_DUAL {
+            break;
+        }
         let sums = clipped(a, low, high, t);
         let length = sums.fixed + sums.free / (t * t);
         let product = sums.product - sums.free / t;
@@ -311,6 +317,15 @@ fn clipped(a: &[f64], low: &[f64], high: &[f64], t: f64) -> Clipped {
     }
     let [product, fixed, free] = [product, fixed, free].map(|lanes| lanes.iter().sum());
     Clipped { product, fixed, free }
+}
+
+/// What underflow in `n` squares can take from the root of their sum is less than this times the root
+/// of n.
+const LOST_SQUARES: f64 = 1e-160;
+
+/// The Euclidean length, at least, but for relative rounding.
+pub(super) fn length(numbers: &[f64]) -> f64 {
+    dot(numbers, numbers).sqrt() + LOST_SQUARES * (numbers.len() as f64).sqrt()
 }
 
 #[multiversion(targets = "simd")]

@@ -183,6 +183,15 @@ impl Curve {
         }
     }
 
+    /// What the rounding of a value is relative to: the sum of its terms, which may cancel.
+    pub(crate) fn size(self, x: f64) -> f64 {
+        match self {
+            Self::Line { slope, offset } => (slope * x).abs() + offset.abs(),
+            Self::Parabola { square, slope } => ((square * x).abs() + slope.abs()) * x.abs(),
+            Self::Exponential { .. } | Self::Smooth(_) => self.value(x).abs(),
+        }
+    }
+
     pub(crate) fn slope(self, x: f64) -> f64 {
         match self {
             Self::Line { slope, .. } => slope,

@@ -98,9 +98,23 @@ pub(super) const SELU: Unit = [1.050_700_987_355_480_5, 1.673_263_242_354_377_2,
 impl Function {
     /// What is wrong with the parameters.
     pub(super) fn check(self) -> Result<(), String> {
+        let finite = |name: &str, number: f64| match number.is_finite() {
+            true => Ok(()),
+            false => Err(format!("{name} must be finite, found {number}")),
+        };
         match self {
-            Self::Celu { alpha } if alpha.is_nan() || alpha <= 0.0 => {
+            Self::LeakyRelu { slope } => finite("the slope of leaky-relu", slope),
+            Self::Elu { alpha } => finite("alpha of elu", alpha),
+            Self::Celu { alpha } if alpha <= 0.0 => {
                 Err(format!("alpha of celu must be positive, found {alpha}"))
+            }
+            Self::Celu { alpha } => finite("alpha of celu", alpha),
+            Self::HardSigmoid { slope, offset } => {
+                finite("the slope of hard-sigmoid", slope)?;
+                finite("the offset of hard-sigmoid", offset)
+            }
+            Self::Clip { low, high } if [low, high].into_iter().flatten().any(f64::is_nan) => {
+                Err("the limits of clip must be numbers, found NaN".to_string())
             }
             // Whole exponents are computed as 32-bit integers.
             Self::Power { exponent } if exponent.is_nan() || exponent.abs() > i32::MAX.into() => {

@@ -4,7 +4,7 @@ use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 use super::{Calculus, Evaluation, Initialiser, blocks, host, only, scalar};
-use crate::bounds::{Interval, Pulled, Relaxation, real};
+use crate::bounds::{Interval, Pulled, Relaxation, UNDERFLOW, real};
 
 /// Configuration of [`Softmax`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,20 +130,54 @@ impl Calculus for Softmax {
     }
 }
 
-/// More than what a few operations in f64 lose, relative to what goes into them.
-const LOSS: f64 = 1e-12;
+/// More than what a few operations in f64 and sums over a block lose, relative to what goes into
+/// them.
+fn loss(block: usize) -> f64 {
+    (8.0 * real::rounding(block)).max(1e-12)
+}
 
 /// The least and the largest output for inputs in these intervals: with the input itself at one
 /// end and all others at the other.
 fn shares(ends: &[[f64; 2]]) -> Vec<[f64; 2]> {
-    let share = |own: usize, side: usize| {
-        let x = ends[own][side];
-        let others = ends.iter().enumerate().filter(|(other, _)| *other != own);
-        let odds: f64 = others.map(|(_, other)| (other[1 - side] - x).exp()).sum();
-        (1.0 + odds).recip()
+    let loss = loss(ends.len());
+    let low = odds(ends, 0).into_iter().map(|odds| (1.0 + odds).recip() * (1.0 - loss));
+    // Odds may be infinite in f64, but no share is 0.
+    let high = odds(ends, 1).into_iter().map(|odds| (1.0 + odds).recip() * (1.0 + loss));
+    low.zip(high).map(|(low, high)| [low, (high + UNDERFLOW).min(1.0)]).collect()
+}
+
+/// For every input, `sum_j e^(x_j - x)` with x at its end of this side, over all others at their
+/// other ends. Sums before and after an input lose no digits, where all but one would.
+fn odds(ends: &[[f64; 2]], side: usize) -> Vec<f64> {
+    let others: Vec<f64> = ends.iter().map(|ends| ends[1 - side]).collect();
+    let largest_but = |but: Option<usize>| {
+        let rest = (0..others.len()).filter(|&other| Some(other) != but);
+        rest.max_by(|&i, &j| others[i].total_cmp(&others[j]))
     };
-    let both = |own| [share(own, 0) * (1.0 - LOSS), (share(own, 1) * (1.0 + LOSS)).min(1.0)];
-    (0..ends.len()).map(both).collect()
+    let Some(top) = largest_but(None) else { return vec![] };
+    let terms: Vec<f64> = others.iter().map(|x| (x - others[top]).exp()).collect();
+    let mut after: Vec<f64> = terms.iter().rev().scan(0.0, add).collect();
+    after.reverse();
+    let mut before = 0.0;
+    let of = |(own, ends): (usize, &[f64; 2])| {
+        let sum = before + after.get(own + 1).unwrap_or(&0.0);
+        before += terms[own];
+        if own != top {
+            return (others[top] - ends[side]).exp() * sum;
+        }
+        // Against the largest, all others might be 0 in f64.
+        let Some(second) = largest_but(Some(top)) else { return 0.0 };
+        let rest = (0..others.len()).filter(|&other| other != top);
+        let sum: f64 = rest.map(|other| (others[other] - others[second]).exp()).sum();
+        (others[second] - ends[side]).exp() * sum
+    };
+    ends.iter().enumerate().map(of).collect()
+}
+
+/// Sums so far.
+fn add(sum: &mut f64, term: &f64) -> Option<f64> {
+    *sum += term;
+    Some(*sum)
 }
 
 /// Lines of a block, by way of `z_i = x_i - ln(sum(e^x))`, of which the output is the exponential:
@@ -162,6 +196,7 @@ struct SoftmaxBlock {
 
 impl SoftmaxBlock {
     fn new(ends: &[[f64; 2]]) -> Self {
+        let loss = loss(ends.len());
         let centres: Vec<f64> = ends.iter().map(|[low, high]| 0.5 * low + 0.5 * high).collect();
         let size = ends.iter().fold(1.0f64, |size, [low, high]| size.max(-low).max(*high));
         // ln(sum(e^x)) is at least its tangent at the centre.
@@ -193,7 +228,7 @@ impl SoftmaxBlock {
             let z = centre - at_centre;
             let tangent = z.exp();
             let below = tangent * (1.0 - z + 1.0 - peak - sum.ln() - offset);
-            let lost = LOSS * tangent * (size + z.abs() + offset.abs()) * total;
+            let lost = loss * tangent * (size + z.abs() + offset.abs()) * total;
             let [z_low, z_high] = [low.ln(), high.ln()];
             let chord = (high - low) / (z_high - z_low);
             let chord = if z_high - z_low > 1e-9 { chord } else { high };
@@ -201,7 +236,7 @@ impl SoftmaxBlock {
             let at_low = if chord > 0.0 { low - chord * z_low } else { 0.0 };
             let above = at_low.max(high - chord * z_high) + chord * (along - at_centre);
             let gained =
-                LOSS * (chord * (size + z_high.abs()) + high + (chord * z_low).abs().max(0.0));
+                loss * (chord * (size + z_high.abs()) + high + (chord * z_low).abs().max(0.0));
             let sizes = 4.0 * total * size;
             block.slopes[0].push(tangent);
             block.slopes[1].push(chord);

@@ -4,7 +4,7 @@ use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 use super::{Calculus, Evaluation, Initialiser, blocks, host, only};
-use crate::bounds::{Elementwise, Interval, Planes, Pulled, Relaxation, real};
+use crate::bounds::{Elementwise, Interval, LARGEST, Planes, Pulled, Relaxation, real};
 
 /// Configuration of [`Standardise`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,8 +86,9 @@ impl Standardise {
                 widened(((variance[1] + epsilon) * (1.0 + relative)).sqrt().recip(), -1.0),
                 widened(((variance[0] + epsilon) * (1.0 - relative)).sqrt().recip(), 1.0),
             ];
-            if !scale[1].is_finite() {
-                return Err("the variance of a block may be 0, and epsilon is".to_string());
+            // Smaller squares than that have lost digits.
+            if scale[1].is_nan() || scale[1] > LARGEST {
+                return Err("the variance of a block and epsilon may be 0 or nearly".to_string());
             }
             visit(&centred, scale);
         }

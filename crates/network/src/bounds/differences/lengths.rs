@@ -6,7 +6,7 @@ use super::{Pulled, Span};
 use crate::Error;
 use crate::bounds::UNDERFLOW;
 use crate::bounds::real::{self, rounding};
-use crate::bounds::set::{absolute, dot};
+use crate::bounds::set::{absolute, length};
 use crate::bounds::spectral::spectral_norm;
 
 /// How much weightings after the first count when errors are balanced.
@@ -101,7 +101,7 @@ impl Span<'_> {
             let (guide, others) = columns.split_at(guide * count);
             let both = column_norms(guide, count).into_iter().zip(column_norms(others, count));
             let above = floored(both.map(|(guide, others)| guide.hypot(OTHERS * others)).collect());
-            let below = pulled.input.chunks_exact(features).map(|row| dot(row, row).sqrt());
+            let below = pulled.input.chunks_exact(features).map(length);
             let below = floored(below.collect());
             let weight = |((half, above), below): ((&f64, f64), f64)| (half * above / below).sqrt();
             let weights: Vec<f64> =
@@ -109,17 +109,17 @@ impl Span<'_> {
             let inverse: Vec<f64> =
                 slopes.halves.iter().zip(&weights).map(|(e, g)| e / g).collect();
             scale_rows(&mut pulled.input, features, &weights);
-            let mut length = spectral_norm(&pulled.input, features) * self.longest;
+            let mut longest = spectral_norm(&pulled.input, features) * self.longest;
             for (balance, part) in balances.iter().zip(pulled.layers) {
                 let Some(mut part) = part.filter(|part| !part.is_empty()) else { continue };
                 let width = balance.inverse.len();
                 scale_rows(&mut part, width, &weights);
-                length += balanced(part, balance) * balance.length;
+                longest += balanced(part, balance) * balance.length;
             }
             let sizes = slopes.free.iter().map(|&feature| self.sizes[layer.input][feature]);
-            let error = weights.iter().zip(sizes).map(|(g, size)| (g * size).powi(2)).sum::<f64>();
-            length += differences.rounding() * error.sqrt() + UNDERFLOW;
-            balances.push(Balance { inverse, length: length * (1.0 + 1e-12) });
+            let errors: Vec<f64> = weights.iter().zip(sizes).map(|(g, size)| g * size).collect();
+            longest += differences.rounding() * length(&errors) + UNDERFLOW;
+            balances.push(Balance { inverse, length: longest * (1.0 + 1e-12) });
         }
         balances
     }
@@ -136,7 +136,7 @@ impl Span<'_> {
         let input = &pulled.input[span.start * features..span.end * features];
         let mut rows: Vec<f64> = input
             .chunks_exact(features)
-            .map(|row| dot(row, row).sqrt() * self.longest * (1.0 + rounding(features)))
+            .map(|row| length(row) * self.longest * (1.0 + rounding(features)))
             .collect();
         let mut norm = spectral_norm(input, features) * self.longest;
         for (balance, part) in balances.iter().zip(&pulled.layers) {
@@ -144,16 +144,17 @@ impl Span<'_> {
             let width = balance.inverse.len();
             let part = &part[span.start * width..span.end * width];
             for (row, part) in rows.iter_mut().zip(part.chunks_exact(width)) {
-                let scaled = part.iter().zip(&balance.inverse).map(|(a, b)| (a * b).powi(2));
-                *row += scaled.sum::<f64>().sqrt() * balance.length;
+                let scaled: Vec<f64> =
+                    part.iter().zip(&balance.inverse).map(|(a, b)| a * b).collect();
+                *row += length(&scaled) * (1.0 + rounding(width)) * balance.length;
             }
             norm += balanced(part.to_vec(), balance) * balance.length;
         }
-        norm += dot(errors, errors).sqrt();
+        norm += length(errors);
         let widest = balances.iter().map(|balance| balance.inverse.len()).max().unwrap_or(0);
         let slack = 1.0 + rounding(features.max(widest));
         let rows: Vec<f64> = rows.iter().zip(errors).map(|(row, e)| (row + e) * slack).collect();
-        let norm = (norm * slack).min(dot(&rows, &rows).sqrt() * slack);
+        let norm = (norm * slack).min(length(&rows) * slack);
         Lengths { norm, rows }
     }
 }

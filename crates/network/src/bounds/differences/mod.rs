@@ -37,7 +37,7 @@ use super::bounder::CHUNK_ENTRIES;
 use super::interval::Interval;
 use super::real::{self, rounding};
 use super::secants;
-use super::set::dot;
+use super::set::length;
 use super::{Bounder, InputSet, Method, Norm, Relaxation};
 use crate::ops::{Activation, Calculus, Operator};
 use crate::{Error, Value};
@@ -158,7 +158,7 @@ impl Differences<'_> {
         }
         let largest = |row: &[f64]| row.iter().fold(0.0, |m: f64, a| m.max(a.abs()));
         let norms = jacobian.chunks_exact(self.point.len());
-        let norms = norms.map(|row| [largest(row), dot(row, row).sqrt()]).collect();
+        let norms = norms.map(|row| [largest(row), length(row)]).collect();
         Ok(Layer { node, input, tangents, jacobian, norms })
     }
 
