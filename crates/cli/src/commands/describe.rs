@@ -53,6 +53,8 @@ fn thumbnails(
         return Ok(Some((path.to_path_buf(), thumbnails)));
     }
     let stem = Path::new(dataset.name()).file_stem().unwrap_or_default().to_string_lossy();
+    // `sprites:50` is no name of a file on every system.
+    let stem = stem.replace(':', "-");
     Ok(made.map(|made| (PathBuf::from(format!("{stem}-thumbnails.png")), made)))
 }
 

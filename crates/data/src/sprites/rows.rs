@@ -77,13 +77,21 @@ impl Dataset {
         about.label_names = super::SHAPES.map(str::to_owned).into();
         about.remarks = vec![format!("{rows} of {grid} sprites, in an order of its own")];
         Ok(Self::from_parts(Parts {
-            name: style.name().to_owned(),
+            name: name(style, rows),
             shape: sprites.shape().into(),
             labels: Some(labels.collect()),
             values: Values::Sprites(Rows { sprites, numbers }),
             test_from: None,
             about,
         }))
+    }
+}
+
+/// What a data set of sprites is called: as it is asked for.
+fn name(style: Style, rows: usize) -> String {
+    match rows {
+        DEFAULT_ROWS => style.name().to_owned(),
+        _ => format!("{}:{rows}", style.name()),
     }
 }
 

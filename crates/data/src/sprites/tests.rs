@@ -279,7 +279,8 @@ fn data_sets_are_what_they_were_and_the_same_as_their_pixels() {
 #[test]
 fn names_say_how_many() {
     for (spec, rows) in [("sprites", 20_000), ("sprites-binary:7", 7), ("sprites-colour:30", 30)] {
-        assert_eq!(Dataset::open(spec).unwrap().len(), rows, "{spec}");
+        let dataset = Dataset::open(spec).unwrap();
+        assert_eq!((dataset.len(), dataset.name()), (rows, spec));
     }
     assert_eq!(Dataset::open("sprites:737280").unwrap().test().len(), 147_456);
     for (spec, expected) in [
