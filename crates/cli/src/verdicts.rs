@@ -82,8 +82,37 @@ fn row(effect: &Effect) -> [String; 5] {
 fn number(effect: &Effect, value: f64) -> String {
     match effect.measure {
         Measure::Share => format!("{:.1}%", 100.0 * value),
-        Measure::Ratio => format!("{value:.2}x"),
+        // Of few seeds, ends of intervals can be anything.
+        Measure::Ratio if value == 0.0 || (0.005..1e4).contains(&value) => format!("{value:.2}x"),
+        Measure::Ratio => format!("{value:.0e}x"),
         Measure::Correlation | Measure::Difference => format!("{value:.2}"),
         Measure::Nats => format!("{value:.1} nats"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vaegis_study::schema::Claimed;
+
+    #[test]
+    fn ratios_of_any_size_can_be_read() {
+        let effect = Effect {
+            claim: 3,
+            part: "attacked".to_owned(),
+            statement: "the attacked margin".to_owned(),
+            scope: Scope::default(),
+            measure: Measure::Ratio,
+            claimed: Claimed::Above(1.0),
+            estimate: Some(1.25),
+            low: Some(3.1e-24),
+            high: Some(1.4958548251254611e25),
+            replicates: 2,
+            over: "seeds".to_owned(),
+            verdict: None,
+            remark: None,
+        };
+        let [_, _, estimate, interval, _] = row(&effect);
+        assert_eq!((&estimate[..], &interval[..]), ("1.25x", "3e-24x to 1e25x"));
     }
 }

@@ -109,17 +109,17 @@ impl Span<'_> {
             let inverse: Vec<f64> =
                 slopes.halves.iter().zip(&weights).map(|(e, g)| e / g).collect();
             scale_rows(&mut pulled.input, features, &weights);
-            let mut longest = spectral_norm(&pulled.input, features) * self.longest;
+            let mut bound = spectral_norm(&pulled.input, features) * self.longest;
             for (balance, part) in balances.iter().zip(pulled.layers) {
                 let Some(mut part) = part.filter(|part| !part.is_empty()) else { continue };
                 let width = balance.inverse.len();
                 scale_rows(&mut part, width, &weights);
-                longest += balanced(part, balance) * balance.length;
+                bound += balanced(part, balance) * balance.length;
             }
             let sizes = slopes.free.iter().map(|&feature| self.sizes[layer.input][feature]);
             let errors: Vec<f64> = weights.iter().zip(sizes).map(|(g, size)| g * size).collect();
-            longest += differences.rounding() * length(&errors) + UNDERFLOW;
-            balances.push(Balance { inverse, length: longest * (1.0 + 1e-12) });
+            bound += differences.rounding() * length(&errors) + UNDERFLOW;
+            balances.push(Balance { inverse, length: bound * (1.0 + 1e-12) });
         }
         balances
     }
