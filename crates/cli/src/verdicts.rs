@@ -106,7 +106,7 @@ mod tests {
             claimed: Claimed::Above(1.0),
             estimate: Some(1.25),
             low: Some(3.1e-24),
-            high: Some(1.4958548251254611e25),
+            high: Some(1.496e25),
             replicates: 2,
             over: "seeds".to_owned(),
             verdict: None,
