@@ -133,11 +133,9 @@ fn the_built_in_study_can_be_looked_at() {
     sandbox.write("mine.toml", &small.stdout);
     let mine = sandbox.run("study mine.toml --print --only sprites").expect_code(0);
     assert!(mine.stdout.contains("sprites") && !mine.stdout.contains("fashion"), "{mine:?}");
-    for (grid, data) in [("paper", "fashion-mnist"), ("disentanglement", "sprites:50000")] {
-        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
-        let ours = sandbox.run(&format!("study {docs}/{grid}/study.toml --print")).expect_code(0);
-        assert!(ours.stdout.contains(data), "{ours:?}");
-    }
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+    let grid = format!("study {docs}/disentanglement/study.toml --print");
+    assert!(sandbox.run(&grid).expect_code(0).stdout.contains("sprites:50000"));
     let cifar = sandbox.run("study paper --print --cifar cifar-10-batches-bin").expect_code(0);
     assert!(cifar.stdout.contains("source = \"cifar-10-batches-bin\""), "{cifar:?}");
     sandbox
