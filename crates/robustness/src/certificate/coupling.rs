@@ -34,14 +34,14 @@ pub fn coupled(
     search: &Search,
     mut distances: impl FnMut(f64) -> Option<Vec<f64>>,
 ) -> Certificate {
-    let holds = |distance: f64| {
+    let seen = |distance: f64| {
         let all = distances(distance)?;
         assert_eq!(all.len() as u64, draws, "distances of draws");
         let within = all.iter().filter(|&&distance| distance <= r).count() as u64;
         let limit = Proportion::new(within, draws).lower_limit(alpha);
-        (limit > 0.5).then_some(limit)
+        Some((0.5 - limit, limit))
     };
-    let found = search.largest(holds);
+    let found = search.largest(f64::NEG_INFINITY, seen);
     let (margin, p_lower_limit) = match found {
         Some((margin, limit)) => (margin, Some(limit)),
         None => (0.0, None),

@@ -13,10 +13,10 @@
 //! draw: half of alpha is the first's, the rest is shared by the others. All hold together with
 //! error alpha, whichever of them are needed.
 
-use super::Reachable;
-use super::margin::{Certificate, Method, Search, order_that_holds};
+use super::margin::{Certificate, Method, excess, method};
 use super::scale::Scales;
-use crate::statistics::MomentLimits;
+use super::{Reachable, Search};
+use crate::statistics::{MomentLimits, normal_quantile};
 
 /// Distance between neighbouring centres, in standard deviations.
 pub const STEP: f64 = 0.5;
@@ -54,43 +54,54 @@ pub fn from_centres(
     mut reachable: impl FnMut(f64) -> Option<Reachable>,
 ) -> Certificate {
     let first = limits(0, Wanted::Limits);
-    let mut holds = |distance: f64| {
-        let reachable = reachable(distance)?;
+    let seen = |distance: f64| {
+        let (first, reachable) = (first?, reachable(distance)?);
         let scales = Scales::new(&reachable);
-        match order_that_holds(&first?, &scales) {
-            Some(order) => Some((Method::of_order(order), reachable.shift())),
-            None => [Wanted::Guess, Wanted::Limits]
-                .into_iter()
-                .all(|wanted| covered(&reachable, &scales, |centre| limits(centre, wanted)))
-                .then(|| (Method::Cover, reachable.shift())),
+        let alone = excess(&first, &scales);
+        if alone < 0.0 {
+            return Some((alone, (reachable, false)));
         }
+        let mut covered = |wanted| covered(&reachable, &scales, |centre| limits(centre, wanted));
+        let guess = covered(Wanted::Guess);
+        let together = if guess < 0.0 { covered(Wanted::Limits) } else { guess };
+        Some((together.min(alone), (reachable, true)))
     };
-    let at_rest = first.map_or(1.0, |limits| limits.probability);
-    let found = (at_rest < 0.5 && alpha < 1.0).then(|| search.largest(&mut holds)).flatten();
-    Certificate::found(r, alpha, found, at_rest)
+    let beyond = first.map_or(1.0, |limits| limits.probability);
+    let at_rest = normal_quantile(beyond);
+    let found = (beyond < 0.5 && alpha < 1.0).then(|| search.largest(at_rest, seen)).flatten();
+    let found = found.zip(first).map(|((margin, (reachable, together)), first)| {
+        let alone = || method(&first, &Scales::new(&reachable));
+        (margin, (if together { Method::Cover } else { alone() }, reachable.shift()))
+    });
+    Certificate::found(r, alpha, found, beyond)
 }
 
-/// Whether all posteriors are near enough to a centre.
+/// The most excess over all posteriors, each seen from the nearest centre; or that of the first
+/// centre from which some are not seen to be within r.
 fn covered(
     reachable: &Reachable,
     scales: &Scales<'_>,
     mut limits: impl FnMut(isize) -> Option<MomentLimits>,
-) -> bool {
+) -> f64 {
+    let mut most = f64::NEG_INFINITY;
     if reachable.ellipsoid().is_none() {
-        return false;
+        return f64::INFINITY;
     }
     for distance in 0..=CENTRES {
-        let Some(slice) = reachable.slice(distance as f64 * STEP, 0.5 * STEP) else { return true };
+        let slice = reachable.slice(distance as f64 * STEP, 0.5 * STEP);
+        let Some(slice) = slice else { return most };
         let scales = scales.with_shift_of(slice);
         for centre in [distance, -distance] {
-            let holds =
-                limits(centre).is_some_and(|limits| order_that_holds(&limits, &scales).is_some());
-            if !holds {
-                return false;
+            let here = limits(centre).map_or(f64::INFINITY, |limits| excess(&limits, &scales));
+            most = most.max(here);
+            // NaN is not within r either.
+            if here.is_nan() || most >= 0.0 {
+                return here;
             }
         }
     }
-    reachable.slice((CENTRES + 1) as f64 * STEP, 0.5 * STEP).is_none()
+    let rest = reachable.slice((CENTRES + 1) as f64 * STEP, 0.5 * STEP);
+    if rest.is_none() { most } else { f64::INFINITY }
 }
 
 #[cfg(test)]

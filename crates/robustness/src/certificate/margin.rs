@@ -3,12 +3,8 @@
 use std::fmt;
 
 use super::scale::Scales;
-use super::{Reachable, moments};
-use crate::statistics::{IndicatorMoments, MomentLimits};
-
-/// Shares of the first guess below which no margin is looked for, and above which none is.
-const LEAST: f64 = 1e-9;
-const MOST: f64 = 1e18;
+use super::{Reachable, Search, moments};
+use crate::statistics::{IndicatorMoments, MomentLimits, normal_quantile};
 
 /// How a margin was certified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,58 +118,6 @@ impl Certificate {
     }
 }
 
-/// Where margins are looked for, in units of the norm of perturbations.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Search {
-    /// A first guess, such as a first-order estimate.
-    pub start: f64,
-    /// No margin above this is of interest.
-    pub largest: f64,
-    /// The margin is found up to this share of itself.
-    pub tolerance: f64,
-}
-
-impl Search {
-    /// The largest distance that is seen to hold, and what was known there.
-    ///
-    /// Every distance that holds is a sound margin by itself; that larger ones hold less often is
-    /// needed to find the largest only.
-    pub(super) fn largest<T>(&self, mut holds: impl FnMut(f64) -> Option<T>) -> Option<(f64, T)> {
-        if !(self.start > 0.0 && self.largest > 0.0) {
-            return None;
-        }
-        let mut at = self.start.min(self.largest);
-        let mut fails = None;
-        let (mut low, mut known) = loop {
-            match holds(at) {
-                Some(known) => break (at, known),
-                None => fails = Some(at),
-            }
-            at *= 0.5;
-            if at < self.start.min(self.largest) * LEAST {
-                return None;
-            }
-        };
-        while fails.is_none() && low < self.largest && low < self.start * MOST {
-            at = (2.0 * low).min(self.largest);
-            match holds(at) {
-                Some(more) => (low, known) = (at, more),
-                None => fails = Some(at),
-            }
-        }
-        let mut high = fails.unwrap_or(low);
-        let tolerance = self.tolerance.max(1e-12);
-        while high - low > tolerance * low {
-            let middle = 0.5 * (low + high);
-            match holds(middle) {
-                Some(more) => (low, known) = (middle, more),
-                None => high = middle,
-            }
-        }
-        Some((low, known))
-    }
-}
-
 /// The margin certified from bounds on the posterior and draws of the noise.
 ///
 /// `beyond` holds draws of the event `|Delta(x)| > r` without a perturbation. `reachable` bounds
@@ -205,21 +149,39 @@ pub(super) fn from_limits(
     search: &Search,
     mut reachable: impl FnMut(f64) -> Option<Reachable>,
 ) -> Certificate {
-    let holds = |distance: f64| {
+    let seen = |distance: f64| {
         let reachable = reachable(distance)?;
-        let order = order_that_holds(limits, &Scales::new(&reachable))?;
-        Some((Method::of_order(order), reachable.shift()))
+        Some((excess(limits, &Scales::new(&reachable)), reachable))
     };
     let robust_at_rest = limits.probability < 0.5 && alpha < 1.0;
-    let found = robust_at_rest.then(|| search.largest(holds)).flatten();
+    let at_rest = normal_quantile(limits.probability);
+    let found = robust_at_rest.then(|| search.largest(at_rest, seen)).flatten();
+    let found = found.map(|(margin, reachable)| {
+        let method = method(limits, &Scales::new(&reachable));
+        (margin, (method, reachable.shift()))
+    });
     Certificate::found(r, alpha, found, limits.probability)
 }
 
-/// The least order of moments by which all posteriors can be shown to be within r with a probability
-/// of more than one half.
-pub(super) fn order_that_holds(limits: &MomentLimits, scales: &Scales<'_>) -> Option<usize> {
-    (0..=2).find(|&order| {
-        let shifted = moments::shifted(limits, scales.shift(), order);
-        scales.within_half(limits.probability, shifted)
-    })
+/// `PhiInv` of the most that the probability beyond r can be under all posteriors: negative where
+/// that is less than one half.
+pub(super) fn excess(limits: &MomentLimits, scales: &Scales<'_>) -> f64 {
+    let shifted = |order| moments::shifted(limits, scales.shift(), order);
+    // More moments tell more, unless one is NaN.
+    let shifted = (0..=2).map(shifted).fold(1.0, f64::min);
+    excess_of(scales.scaled(limits.probability, shifted))
+}
+
+fn excess_of(probability: f64) -> f64 {
+    let quantile = normal_quantile(probability);
+    if probability < 0.5 { quantile.min(-f64::MIN_POSITIVE) } else { quantile.max(0.0) }
+}
+
+/// By the least order of moments that shows what [`excess`] says.
+pub(super) fn method(limits: &MomentLimits, scales: &Scales<'_>) -> Method {
+    let shows = |order: &usize| {
+        let shifted = moments::shifted(limits, scales.shift(), *order);
+        scales.scaled(limits.probability, shifted) < 0.5
+    };
+    Method::of_order((0..2).find(shows).unwrap_or(2))
 }

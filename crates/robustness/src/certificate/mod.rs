@@ -14,6 +14,7 @@
 //! | [`design`] | which constants guarantee a wanted margin |
 //! | [`draws`] | how many draws are needed |
 //! | [`margin`] | the largest certified distance |
+//! | [`search`] | where it is looked for |
 //!
 //! Everything is in terms of the probability *beyond* r, `1 - p`, because that is the small one:
 //! near `p = 1` nothing is lost to rounding. All results are upper bounds of it, rounded up.
@@ -34,14 +35,16 @@ mod point;
 pub mod posteriors;
 pub mod reachable;
 pub mod scale;
+pub mod search;
 mod tradeoff;
 
 pub use design::Design;
 pub use lipschitz::{InvalidLipschitz, Lipschitz};
-pub use margin::{Certificate, Method, Search};
+pub use margin::{Certificate, Method};
 pub use point::{LATENTS, at_point, bytes};
 pub use posteriors::{Neighbourhood, Posteriors};
 pub use reachable::{Ellipsoid, InvalidReachable, Reachable};
+pub use search::Search;
 
 #[cfg(test)]
 mod tests;

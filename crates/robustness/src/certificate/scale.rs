@@ -81,12 +81,6 @@ impl<'a> Scales<'a> {
         self.by_divergence(beyond, shifted).min(self.by_distribution(beyond, shifted))
     }
 
-    /// Whether that is below one half.
-    pub fn within_half(&self, beyond: f64, shifted: f64) -> bool {
-        self.by_divergence(beyond, shifted) < 0.5
-            || shifted < 0.5 && self.by_distribution(beyond, shifted) < 0.5
-    }
-
     fn by_divergence(&self, beyond: f64, shifted: f64) -> f64 {
         let reachable = &*self.reachable;
         if !(beyond <= 1.0 && shifted <= 1.0) {
