@@ -83,10 +83,10 @@ fn covered(
     scales: &Scales<'_>,
     mut limits: impl FnMut(isize) -> Option<MomentLimits>,
 ) -> f64 {
-    let mut most = f64::NEG_INFINITY;
     if reachable.ellipsoid().is_none() {
         return f64::INFINITY;
     }
+    let mut most = f64::NEG_INFINITY;
     for distance in 0..=CENTRES {
         let slice = reachable.slice(distance as f64 * STEP, 0.5 * STEP);
         let Some(slice) = slice else { return most };

@@ -169,10 +169,8 @@ pub(super) fn excess(limits: &MomentLimits, scales: &Scales<'_>) -> f64 {
     let shifted = |order| moments::shifted(limits, scales.shift(), order);
     // More moments tell more, unless one is NaN.
     let shifted = (0..=2).map(shifted).fold(1.0, f64::min);
-    excess_of(scales.scaled(limits.probability, shifted))
-}
-
-fn excess_of(probability: f64) -> f64 {
+    let probability = scales.scaled(limits.probability, shifted);
+    // What decides is the probability, not the rounding of its quantile.
     let quantile = normal_quantile(probability);
     if probability < 0.5 { quantile.min(-f64::MIN_POSITIVE) } else { quantile.max(0.0) }
 }
