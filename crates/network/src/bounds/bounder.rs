@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::backward::{Functions, Pass};
 use super::real;
+use super::unit::{self, Unit, identity};
 use super::{InputSet, Interval, Relaxation};
 use crate::ops::{Calculus, Operator};
 use crate::{Error, Network, Value};
@@ -28,22 +29,6 @@ pub struct Bounder {
     /// The operators with the absolute values of their parameters.
     absolutes: Vec<OnceLock<Operator>>,
 }
-
-/// A value as a linear function of another one.
-#[derive(Debug)]
-pub(super) struct Unit {
-    /// `[1, features, features of the other value]`.
-    pub(super) coefficients: Tensor<3>,
-    /// The same numbers.
-    pub(super) rows: Vec<f64>,
-    constants: Vec<f64>,
-}
-
-/// Entries of coefficients that are kept for a value.
-const UNIT_ENTRIES: usize = 1 << 22;
-
-/// Entries of a tensor of coefficients while it is pulled back.
-pub(super) const CHUNK_ENTRIES: usize = 1 << 22;
 
 impl Network {
     /// This network prepared for bounds.
@@ -122,17 +107,7 @@ impl Bounder {
         let node = &self.network.nodes[value - 1];
         let &[input] = node.inputs.as_slice() else { return None };
         let features = |value: Value| self.network.shapes[value].iter().product::<usize>();
-        let (outputs, inputs) = (features(value), features(input));
-        let small = outputs.saturating_mul(inputs.max(outputs)) <= UNIT_ENTRIES;
-        if !small || !relaxation.is_exact() {
-            return None;
-        }
-        let unit = || {
-            let mut pulled = relaxation.pull(identity(0..outputs, outputs));
-            let coefficients = pulled.inputs.pop()??;
-            let rows = real::numbers(coefficients.clone());
-            Some(Unit { coefficients, rows, constants: pulled.constants })
-        };
+        let unit = || Unit::new(relaxation, features(value), features(input));
         self.units[value].get_or_init(unit).as_ref()
     }
 }
@@ -295,8 +270,7 @@ impl Bounds<'_> {
     /// Ranges of so many functions as are pulled back at a time.
     fn chunks(&self, functions: usize) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
         let widest = self.intervals.iter().map(Interval::features).max().unwrap_or(1);
-        let step = (CHUNK_ENTRIES / (widest * self.set.rows())).max(1);
-        (0..functions).step_by(step).map(move |start| start..(start + step).min(functions))
+        unit::chunks(functions, widest * self.set.rows())
     }
 
     fn start(&self, functions: usize) -> Pass {
@@ -324,7 +298,7 @@ impl Bounds<'_> {
                 pass.constants[1][at] = -unit.constants[function] - error;
             }
         }
-        let below = unit.coefficients.clone().narrow(1, functions.start, functions.len());
+        let below = unit.rows(functions);
         let input = self.bounder.network.nodes[value - 1].inputs[0];
         pass.accumulate(input, Functions { below, above: None });
     }
@@ -363,13 +337,4 @@ impl LinearBounds {
         let (lower, upper) = (cat(lower), -cat(upper));
         Ok(Self { lower, lower_constants, upper, upper_constants, interval })
     }
-}
-
-/// Unit vectors, `[1, numbers, features]`.
-fn identity(numbers: std::ops::Range<usize>, features: usize) -> Tensor<3> {
-    let mut units = vec![0.0; numbers.len() * features];
-    for (row, number) in numbers.clone().enumerate() {
-        units[row * features + number] = 1.0;
-    }
-    real::tensor(units, [1, numbers.len(), features])
 }

@@ -35,6 +35,7 @@ mod relaxation;
 mod secants;
 mod set;
 mod spectral;
+mod unit;
 
 pub(crate) use bilinear::{bilinear_interval, bilinear_relaxation};
 pub use bounder::{Bounder, Bounds, LinearBounds, Method};

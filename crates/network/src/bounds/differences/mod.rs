@@ -33,11 +33,11 @@ use burn::tensor::Tensor;
 pub use lengths::Lengths;
 use sweep::Sweep;
 
-use super::bounder::CHUNK_ENTRIES;
 use super::interval::Interval;
 use super::real::{self, rounding};
 use super::secants;
 use super::set::length;
+use super::unit;
 use super::{Bounder, InputSet, Method, Norm, Relaxation};
 use crate::ops::{Activation, Calculus, Operator};
 use crate::{Error, Value};
@@ -172,10 +172,9 @@ impl Differences<'_> {
         free: &[&[usize]],
     ) -> Pulled {
         let widest = self.centre.iter().map(Interval::features).max().unwrap_or(1);
-        let step = (CHUNK_ENTRIES / widest).max(1);
         let mut all = Pulled { input: vec![], layers: free.iter().map(|_| None).collect() };
-        for features in features.chunks(step) {
-            let pulled = self.pull_chunk(value, features, slopes, free);
+        for numbers in unit::chunks(features.len(), widest) {
+            let pulled = self.pull_chunk(value, &features[numbers], slopes, free);
             all.input.extend(pulled.input);
             for (all, part) in all.layers.iter_mut().zip(pulled.layers) {
                 if let Some(part) = part {
@@ -200,12 +199,7 @@ impl Differences<'_> {
         match unit {
             Some(unit) => {
                 let input = self.bounder.network.nodes[value - 1].inputs[0];
-                let width = self.centre[input].features();
-                let mut chosen = Vec::with_capacity(features.len() * width);
-                for feature in features {
-                    chosen.extend_from_slice(&unit.rows[feature * width..][..width]);
-                }
-                pulled[input] = Some(real::tensor(chosen, [1, features.len(), width]));
+                pulled[input] = Some(unit.rows(features.iter().copied()));
             }
             None => {
                 let mut chosen = vec![0.0; features.len() * width];
