@@ -25,6 +25,9 @@ pub const CENTRES: isize = 7;
 /// Where the last of them stands.
 pub const FARTHEST: f64 = CENTRES as f64 * STEP;
 
+/// Times as far as the first centre certifies that others must promise to be measured at all.
+const WORTHWHILE: f64 = 1.1;
+
 /// The share of alpha that the limits about a centre may err by.
 pub fn share(centre: isize) -> f64 {
     if centre == 0 { 0.5 } else { 0.25 / CENTRES as f64 }
@@ -54,25 +57,37 @@ pub fn from_centres(
     mut reachable: impl FnMut(f64) -> Option<Reachable>,
 ) -> Certificate {
     let first = limits(0, Wanted::Limits);
-    let seen = |distance: f64| {
-        let (first, reachable) = (first?, reachable(distance)?);
-        let scales = Scales::new(&reachable);
-        let alone = excess(&first, &scales);
-        if alone < 0.0 {
-            return Some((alone, (reachable, false)));
-        }
-        let mut covered = |wanted| covered(&reachable, &scales, |centre| limits(centre, wanted));
-        let guess = covered(Wanted::Guess);
-        let together = if guess < 0.0 { covered(Wanted::Limits) } else { guess };
-        Some((together.min(alone), (reachable, true)))
-    };
     let beyond = first.map_or(1.0, |limits| limits.probability);
-    let at_rest = normal_quantile(beyond);
-    let found = (beyond < 0.5 && alpha < 1.0).then(|| search.largest(at_rest, seen)).flatten();
-    let found = found.zip(first).map(|((margin, (reachable, together)), first)| {
-        let alone = || method(&first, &Scales::new(&reachable));
-        (margin, (if together { Method::Cover } else { alone() }, reachable.shift()))
+    let Some(first) = first.filter(|_| beyond < 0.5 && alpha < 1.0) else {
+        return Certificate::found(r, alpha, None, beyond);
+    };
+    let alone = search.largest(normal_quantile(beyond), |distance| {
+        let reachable = reachable(distance)?;
+        let excess = excess(&first, &Scales::new(&reachable));
+        Some((excess, (excess, reachable)))
     });
+    let Some((margin, (at_margin, nearest))) = alone else {
+        return Certificate::found(r, alpha, None, beyond);
+    };
+    let method = method(&first, &Scales::new(&nearest));
+    let mut covers = |reachable: &Reachable, wanted| {
+        covered(reachable, &Scales::new(reachable), |centre| limits(centre, wanted))
+    };
+    let farther = Search { start: WORTHWHILE * margin, ..*search };
+    let hopeful = farther.start <= search.largest
+        && reachable(farther.start).is_some_and(|all| covers(&all, Wanted::Guess) < 0.0);
+    let together = |distance: f64| {
+        let reachable = reachable(distance)?;
+        let guess = covers(&reachable, Wanted::Guess);
+        let excess = if guess < 0.0 { covers(&reachable, Wanted::Limits) } else { guess };
+        Some((excess, (Method::Cover, reachable.shift())))
+    };
+    let alone = (method, nearest.shift());
+    let found = if hopeful {
+        farther.from((margin, at_margin, Some(alone)), together)
+    } else {
+        Some((margin, alone))
+    };
     Certificate::found(r, alpha, found, beyond)
 }
 

@@ -5,6 +5,8 @@ const LEAST: f64 = 1e-9;
 const MOST: f64 = 1e18;
 /// The most that a distance which holds is multiplied by to find one that does not.
 const STRIDE: f64 = 4.0;
+/// Likewise, from a distance that is known to hold.
+const NEAR_STRIDE: f64 = 1.25;
 /// Distances that are interpolated before the rest is halved: enough for what is smooth.
 const INTERPOLATED: usize = 10;
 
@@ -39,16 +41,25 @@ impl Search {
     pub(super) fn largest<T>(
         &self,
         at_rest: f64,
+        seen: impl FnMut(f64) -> Option<(f64, T)>,
+    ) -> Option<(f64, T)> {
+        self.from((0.0, at_rest, None), seen)
+    }
+
+    /// Likewise, beyond a distance that holds, given its excess and what is known there.
+    pub(super) fn from<T>(
+        &self,
+        (at, excess, mut known): (f64, f64, Option<T>),
         mut seen: impl FnMut(f64) -> Option<(f64, T)>,
     ) -> Option<(f64, T)> {
         if !(self.start > 0.0 && self.largest > 0.0) {
-            return None;
+            return known.map(|known| (at, known));
         }
         let first = self.start.min(self.largest);
+        let stride = if known.is_some() { NEAR_STRIDE } else { STRIDE };
         let tolerance = self.tolerance.max(1e-12);
-        let (mut low, mut high) = (End { at: 0.0, excess: at_rest }, None::<End>);
-        let (mut known, mut at, mut interpolated) = (None, first, 0);
-        let mut rose = false;
+        let (mut low, mut high) = (End { at, excess }, None::<End>);
+        let (mut at, mut interpolated, mut rose) = (first, 0, false);
         loop {
             let here = seen(at);
             let excess = here.as_ref().map_or(f64::INFINITY, |&(excess, _)| excess);
@@ -67,7 +78,7 @@ impl Search {
             }
             at = match high {
                 None if low.at >= self.largest || low.at >= first * MOST => break,
-                None => beyond([before, low], tolerance).min(self.largest),
+                None => beyond([before, low], tolerance, stride).min(self.largest),
                 Some(high) if high.at - low.at <= tolerance * low.at => break,
                 Some(high) if high.at <= first * LEAST => break,
                 Some(high) => {
@@ -84,10 +95,10 @@ impl Search {
 }
 
 /// Where the line through two distances that hold says that no more do.
-fn beyond([before, low]: [End; 2], tolerance: f64) -> f64 {
+fn beyond([before, low]: [End; 2], tolerance: f64, stride: f64) -> f64 {
     let slope = (low.excess - before.excess) / (low.at - before.at);
     let zero = low.at - low.excess / slope;
-    let farthest = STRIDE * low.at;
+    let farthest = stride * low.at;
     // Not in doubt: the next is no farther than the tolerance if the line is right.
     if zero > low.at { zero.clamp(low.at * (1.0 + 0.9 * tolerance), farthest) } else { farthest }
 }
@@ -155,6 +166,19 @@ mod tests {
             prop_assert!(found < margin && found >= 0.999 * margin, "{found}, truly {margin}");
             prop_assert!(looked <= 60, "{looked} distances");
         }
+    }
+
+    #[test]
+    fn what_is_known_is_the_least_that_is_found() {
+        let search = Search { start: 1.1, largest: 10.0, tolerance: 1e-3 };
+        let from = |margin: f64, start: f64| {
+            let search = Search { start, ..search };
+            search.from((1.0, -0.5, Some(1.0)), |at| Some((at - margin, at))).unwrap()
+        };
+        assert_eq!(from(0.5, 1.1), (1.0, 1.0));
+        assert_eq!(from(0.5, f64::NAN), (1.0, 1.0));
+        let (margin, known) = from(3.0, 1.1);
+        assert!(margin < 3.0 && margin > 2.997 && margin == known, "{margin} {known}");
     }
 
     #[test]
