@@ -7,12 +7,12 @@ use vaegis_vae::{Noise, Purpose};
 use crate::attack::margin::level_at_rest;
 use crate::attack::optimiser::Candidate;
 use crate::attack::{Attack, AttackedMargin, DamageCurve};
-use crate::certificate::draws::{MOST_DRAWS, PILOT_DRAWS, draws_needed};
-use crate::certificate::{self, Certificate};
+use crate::certificate::draws::Plan;
+use crate::certificate::{self, Certificate, Measured};
 use crate::jacobian::{Jacobians, Norm};
 use crate::model::{Draws, host, lengths};
 use crate::scores::{expected_log_likelihood, relative_degradation};
-use crate::statistics::{IndicatorMoments, Proportion};
+use crate::statistics::{CorrectedMoments, Proportion};
 use crate::{Ball, Domain, Encoding, Error, Model, Radius, Target, bounds, probability};
 
 /// What to assess.
@@ -42,7 +42,7 @@ pub struct Certification {
     /// Error probability of each certificate.
     pub alpha: f64,
     /// The share of what certainty about `p_r(x)` would certify that is worth more draws: up to
-    /// [`MOST_DRAWS`] times as many. With 0 there are no more.
+    /// [`MOST_DRAWS`](certificate::draws::MOST_DRAWS) times as many. With 0 there are no more.
     pub tightness: f64,
 }
 
@@ -184,16 +184,18 @@ pub fn assess(
     let jacobians = Jacobians::at(target, &encoding, directions, settings.draws)?;
     let radii = probability::radii(target, &encoding, &settings.radii, settings.draws)?;
     let certify = settings.certify.filter(|_| model.latent() <= certificate::LATENTS);
-    let draws = match &certify {
-        Some(certify) => 0..more_draws(target, &encoding, &radii, settings.draws, certify)?,
-        None => 0..settings.draws,
+    let (purpose, draws) = (Purpose::Estimation, settings.draws);
+    let plan = match certify {
+        Some(Certification { alpha, tightness }) if tightness > 0.0 => {
+            Plan::new(target, &encoding, &radii, draws, (alpha, tightness))?
+        }
+        _ => Plan::exactly(draws),
     };
-    let (estimates, moments) = if certify.is_some() {
-        let found = probability::beyond(target, Purpose::Estimation, &encoding, &radii, draws)?;
+    let (estimates, moments): (Vec<Proportion>, Vec<CorrectedMoments>) = if certify.is_some() {
+        let found = probability::beyond(target, purpose, &encoding, &radii, 0, &plan)?;
         found.into_iter().map(|beyond| (beyond.within, beyond.moments)).unzip()
     } else {
-        let purpose = Purpose::Estimation;
-        (probability::within(target, purpose, &encoding, &radii, draws)?, vec![])
+        (probability::within(target, purpose, &encoding, &radii, 0..draws)?, vec![])
     };
 
     let sigmas = encoding.sigma.iter().map(|&sigma| f64::from(sigma));
@@ -214,7 +216,8 @@ pub fn assess(
     let attacks = Attacks { target, encoding: &encoding, settings, curves: &curves };
     let sharp = |p: &Proportion| bounds::sharp(p.lower_limit(settings.alpha), whitened);
     let guesses: Vec<f64> = estimates.iter().map(sharp).collect();
-    let certificates = certificates(target, &encoding, settings, &radii, &moments, &guesses);
+    let measured = Measured { radii: &radii, plan: &plan, beyond: &moments };
+    let certificates = certificates(target, &encoding, settings, measured, &guesses);
     // Of all radii alike, and only if one of them is broken.
     let mut original = None;
     let mut assessed = Vec::with_capacity(radii.len());
@@ -247,44 +250,25 @@ pub fn assess(
     })
 }
 
-/// How many draws certificates at all radii are worth.
-fn more_draws(
-    target: Target<'_>,
-    encoding: &Encoding,
-    radii: &[f64],
-    draws: u64,
-    certify: &Certification,
-) -> Result<u64, Error> {
-    let Certification { alpha, tightness } = *certify;
-    if tightness == 0.0 {
-        return Ok(draws);
-    }
-    let pilot = 0..draws.min(PILOT_DRAWS);
-    let seen = probability::within(target, Purpose::Pilot, encoding, radii, pilot)?;
-    let most = draws.saturating_mul(MOST_DRAWS);
-    let needed = seen.into_iter().map(|seen| draws_needed(seen, alpha, tightness, draws, most));
-    Ok(needed.max().unwrap_or(draws))
-}
-
 /// What can be proved at each radius.
 fn certificates(
     target: Target<'_>,
     encoding: &Encoding,
     settings: &Settings,
-    radii: &[f64],
-    moments: &[IndicatorMoments],
+    measured: Measured<'_>,
     guesses: &[f64],
 ) -> Vec<Certified> {
+    let radii = measured.radii;
     let Some(Certification { alpha, .. }) = settings.certify else {
         return vec![Certified::NotAsked; radii.len()];
     };
-    if moments.is_empty() {
+    if measured.beyond.is_empty() {
         let most = certificate::LATENTS;
         let reason = format!("models of more than {most} latents cannot be certified");
         return vec![Certified::Unavailable(reason); radii.len()];
     }
     let domain = &settings.domain;
-    match certificate::at_point(target, encoding, domain, (radii, moments), alpha, guesses) {
+    match certificate::at_point(target, encoding, domain, measured, alpha, guesses) {
         Ok(certificates) => certificates.into_iter().map(Certified::Within).collect(),
         Err(error) => vec![Certified::Unavailable(error.to_string()); radii.len()],
     }

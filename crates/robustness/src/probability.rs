@@ -2,11 +2,12 @@
 
 use vaegis_vae::Purpose;
 
+use crate::certificate::draws::Plan;
 use crate::criterion::quantile;
 use crate::domain::norm;
 use crate::model::{Draws, host};
-use crate::statistics::{IndicatorMoments, Proportion};
-use crate::surrogate::{Fit, Sample, is_full};
+use crate::statistics::{CorrectedMoments, Proportion};
+use crate::surrogate::{Fit, Prediction, Sample, is_full};
 use crate::{Encoding, Error, Radius, Target};
 
 /// Most draws that choosing quantile radii takes: their error is small against what quantiles
@@ -104,7 +105,7 @@ pub struct Beyond {
     pub within: Proportion,
     /// Draws that are not surely within it, whatever their evaluation in f32 may have lost, with the
     /// noise that led there.
-    pub moments: IndicatorMoments,
+    pub moments: CorrectedMoments,
 }
 
 /// What the evaluation of `|Delta|` may lose, in f32, relative to it and to the reconstruction it is
@@ -117,33 +118,49 @@ pub(crate) fn evaluation_error(target: Target<'_>) -> impl Fn(f64) -> f64 {
     move |damage| EVALUATION * (damage + reference)
 }
 
-/// What draws say about each of several radii under a posterior: the same draws as those of
-/// [`within`].
+/// Draws that are predicted for each that is decoded: so many that what they leave unknown is
+/// little beside what those do.
+pub(crate) const PREDICTED: u64 = 10;
+
+/// What the draws of a plan, from number `first` on, say about each of several radii under a
+/// posterior: the same draws as those of [`within`].
 ///
 /// # Errors
 /// If a damage is not finite: NaN is never robust.
-pub fn beyond(
+pub(crate) fn beyond(
     target: Target<'_>,
     purpose: Purpose,
     encoding: &Encoding,
     radii: &[f64],
-    range: std::ops::Range<u64>,
+    first: u64,
+    plan: &Plan,
 ) -> Result<Vec<Beyond>, Error> {
+    let Plan { draws: total, predictions } = plan;
+    let range = first..first + total;
     let draws = Draws { noise: target.noise, purpose, index: target.index };
     let latent = target.model.latent();
-    let mut moments = vec![IndicatorMoments::new(latent); radii.len()];
+    let predicted = PREDICTED * range.start..PREDICTED * range.end;
+    let predicted =
+        Prediction::moments(predictions, target, Purpose::Prediction, encoding, predicted);
+    let mut moments: Vec<CorrectedMoments> = (0..radii.len())
+        .map(|slot| CorrectedMoments::new(latent, predicted.get(slot).cloned().flatten()))
+        .collect();
     let mut counts = vec![0u64; radii.len()];
     let error = evaluation_error(target);
     let surely: Vec<f64> = radii.iter().map(|&r| r - error(r)).collect();
     let mut finite = true;
-    let total = range.end - range.start;
     target.model.for_each_damage(encoding, target.reference, draws, range, |noise, batch| {
-        for (eta, &damage) in noise.chunks_exact(latent).zip(batch) {
-            finite &= damage.is_finite();
-            let damage = f64::from(damage);
-            for slot in 0..radii.len() {
+        finite &= batch.iter().all(|damage| damage.is_finite());
+        let z = encoding.samples(noise);
+        let predicted = Prediction::beyond(predictions, target, &z);
+        for slot in 0..radii.len() {
+            let predicted = predicted.get(slot).and_then(Option::as_ref);
+            let draws = noise.chunks_exact(latent).zip(batch).enumerate();
+            for (draw, (eta, &damage)) in draws {
+                let damage = f64::from(damage);
+                let predicted = predicted.is_some_and(|predicted| predicted[draw]);
                 counts[slot] += u64::from(damage <= radii[slot]);
-                moments[slot].observe(eta, damage > surely[slot]);
+                moments[slot].observe(eta, damage > surely[slot], predicted);
             }
         }
     });
@@ -152,6 +169,6 @@ pub fn beyond(
     }
     let pairs = counts.into_iter().zip(moments);
     Ok(pairs
-        .map(|(count, moments)| Beyond { within: Proportion::new(count, total), moments })
+        .map(|(count, moments)| Beyond { within: Proportion::new(count, *total), moments })
         .collect())
 }

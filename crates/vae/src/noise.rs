@@ -48,6 +48,8 @@ pub enum Purpose {
     Evaluation,
     /// Draws from the aggregate posterior.
     AggregatePosterior,
+    /// Draws of which it is predicted whether they leave a radius.
+    Prediction,
 }
 
 /// The source of all noise of a run.

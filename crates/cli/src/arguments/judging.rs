@@ -119,8 +119,8 @@ pub(crate) struct JudgeOptions {
     /// Monte Carlo draws per point, at least
     #[arg(long, default_value_t = 10_000)]
     pub(crate) draws: u64,
-    /// Certificates: draw up to 4 times as many where the margin would be less than this share of
-    /// what certainty about the probability would certify; 0 for exactly --draws
+    /// Certificates: predict draws, and decode up to 4 times as many where the margin would be less
+    /// than this share of what certainty about the probability would certify; 0 for exactly --draws
     #[arg(long, allow_negative_numbers = true, default_value_t = Certification::TIGHTNESS)]
     pub(crate) tightness: f64,
     /// Error probability of limits and verdicts

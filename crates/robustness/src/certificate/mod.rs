@@ -22,6 +22,7 @@
 //! Nothing here is an estimate. A [`Certificate`] can be made by this module only, and what cannot
 //! be shown, NaN above all, is a margin of 0.
 
+mod centres;
 pub mod coupling;
 pub mod cover;
 pub mod design;
@@ -41,7 +42,8 @@ mod tradeoff;
 pub use design::Design;
 pub use lipschitz::{InvalidLipschitz, Lipschitz};
 pub use margin::{Certificate, Method};
-pub use point::{LATENTS, at_point, bytes};
+pub use point::{LATENTS, bytes};
+pub(crate) use point::{Measured, at_point};
 pub use posteriors::{Neighbourhood, Posteriors};
 pub use reachable::{Ellipsoid, InvalidReachable, Reachable};
 pub use search::Search;

@@ -2,14 +2,16 @@ use std::collections::HashMap;
 
 use vaegis_vae::{LipschitzConstants, Purpose};
 
+use super::centres::Centres;
 use super::coupling::{self, lipschitz_distance};
 use super::cover::Wanted;
 use super::drawn::{Drawn, length};
+use super::draws::Plan;
 use super::{
     Certificate, Lipschitz, Neighbourhood, Posteriors, Reachable, Search, cover, posteriors,
 };
 use crate::attack::goal::Reference;
-use crate::statistics::{IndicatorMoments, MomentLimits};
+use crate::statistics::{CorrectedMoments, MomentLimits};
 use crate::{Domain, Encoding, Model, Target, probability};
 
 /// Models of more latents are not certified: second moments have as many entries as their square.
@@ -21,15 +23,6 @@ const TOLERANCE: f64 = 0.01;
 /// Where a margin is looked for first, as a share of the first-order estimate.
 const START: f64 = 0.8;
 
-/// Draws about each other centre, as a share of those at x.
-const SHARE: u64 = 4;
-
-/// Draws about each other centre by which it is guessed whether those are worth it.
-const GUESSED: u64 = 400;
-
-/// Between the numbers of the first draws of two centres.
-const APART: u64 = 1 << 40;
-
 /// Draws that are coupled: to show more than a half takes few.
 const COUPLED: u64 = 2_000;
 
@@ -38,21 +31,30 @@ pub fn bytes(model: &Model) -> usize {
     if model.latent() <= LATENTS { posteriors::bytes(model.encoder_bounder()) } else { 0 }
 }
 
+/// What draws say about a point without a perturbation.
+#[derive(Clone, Copy)]
+pub(crate) struct Measured<'a> {
+    pub(crate) radii: &'a [f64],
+    /// The draws, and what predicted them.
+    pub(crate) plan: &'a Plan,
+    /// Of each radius ([`probability::beyond`]).
+    pub(crate) beyond: &'a [CorrectedMoments],
+}
+
 /// The certified margins of a point, in the domain's norm and units, one for each radius: the largest
 /// of all that can be shown.
 ///
-/// The radii come with the draws beyond each without a perturbation
-/// ([`probability::beyond`]). Each certificate has an error of at most
+/// Each certificate has an error of at most
 /// `alpha`; where there are Lipschitz constants, half of it is the coupling's. `guesses` say where
 /// margins are looked for.
 ///
 /// # Errors
 /// If the encoder has an operator that cannot be bounded, with its name, and no Lipschitz constants.
-pub fn at_point(
+pub(crate) fn at_point(
     target: Target<'_>,
     encoding: &Encoding,
     domain: &Domain,
-    (radii, beyond): (&[f64], &[IndicatorMoments]),
+    measured: Measured<'_>,
     alpha: f64,
     guesses: &[f64],
 ) -> Result<Vec<Certificate>, vaegis_network::Error> {
@@ -65,29 +67,30 @@ pub fn at_point(
         })
         .collect();
     let neighbourhood = Neighbourhood::new(target.model.encoder_bounder(), domain, target.x)?;
-    let point = Place { target, encoding, neighbourhood: &neighbourhood, radii };
+    let point = Place { target, encoding, neighbourhood: &neighbourhood, measured };
     let Some(constants) = target.model.lipschitz() else {
-        return point.by_draws(beyond, alpha, &searches, None);
+        return point.by_draws(alpha, &searches, None);
     };
     let longest = target.ball.largest_change();
     let LipschitzConstants { decoder, encoder_mean, encoder_sigma } = constants;
     let per_unit = [encoder_mean * longest, encoder_sigma * longest];
     let half = 0.5 * alpha;
     let drawn = Drawn::new(&neighbourhood, encoding)?;
-    let by_draws = point.by_draws(beyond, half, &searches, Some(per_unit));
+    let by_draws = point.by_draws(half, &searches, Some(per_unit));
     let coupled = Coupled::new(target, encoding, &drawn, decoder, per_unit);
     let largest_sigmas = drawn.sigmas().into_iter().map(|[_, high]| high).collect();
     let by_construction = Lipschitz::new(constants.into(), largest_sigmas, Reference::Mean).ok();
-    let certificates = radii.iter().zip(&searches).enumerate().map(|(slot, (&r, search))| {
-        let mut best = coupled.certificate(r, half, search);
-        if let Ok(by_draws) = &by_draws {
-            best = best.larger(by_draws[slot].clone());
-        }
-        match &by_construction {
-            Some(lipschitz) => best.larger(lipschitz.certificate(r).in_units_of(longest)),
-            None => best,
-        }
-    });
+    let certificates =
+        measured.radii.iter().zip(&searches).enumerate().map(|(slot, (&r, search))| {
+            let mut best = coupled.certificate(r, half, search);
+            if let Ok(by_draws) = &by_draws {
+                best = best.larger(by_draws[slot].clone());
+            }
+            match &by_construction {
+                Some(lipschitz) => best.larger(lipschitz.certificate(r).in_units_of(longest)),
+                None => best,
+            }
+        });
     Ok(certificates.collect())
 }
 
@@ -97,37 +100,31 @@ struct Place<'a> {
     target: Target<'a>,
     encoding: &'a Encoding,
     neighbourhood: &'a Neighbourhood<'a>,
-    radii: &'a [f64],
+    measured: Measured<'a>,
 }
 
 impl Place<'_> {
     /// From bounds on the posterior and draws.
     fn by_draws(
         self,
-        beyond: &[IndicatorMoments],
         alpha: f64,
         searches: &[Search],
         lipschitz: Option<[f64; 2]>,
     ) -> Result<Vec<Certificate>, vaegis_network::Error> {
-        let Self { target, encoding, neighbourhood, radii } = self;
+        let Self { target, encoding, neighbourhood, measured } = self;
+        let Measured { radii, plan, beyond } = measured;
         let posteriors = Posteriors::new(neighbourhood, encoding, lipschitz)?;
         // Radii share what is known, and look at the same distances at first.
         let mut reachable: HashMap<u64, Option<Reachable>> = HashMap::new();
-        let mut centres =
-            Centres { target, encoding, radii, axis: posteriors.axis(), known: HashMap::new() };
+        let mut centres = Centres::new(target, encoding, radii, posteriors.axis(), plan, alpha);
         let certificates = (0..radii.len()).map(|slot| {
-            let draws = beyond[slot].events().draws() / SHARE;
             let mut limits = |centre: isize, wanted: Wanted| {
-                Some(match (centre, wanted) {
-                    (0, _) => beyond[slot].limits(alpha * cover::share(centre)),
-                    (_, Wanted::Guess) => {
-                        centres.beyond(centre, wanted, draws.min(GUESSED))?[slot].guess()
-                    }
-                    (_, Wanted::Limits) => {
-                        let moments = &centres.beyond(centre, wanted, draws)?[slot];
-                        moments.limits(alpha * cover::share(centre))
-                    }
-                })
+                let alpha = alpha * cover::share(centre);
+                match (centre, wanted) {
+                    (0, _) => Some(beyond[slot].limits(alpha)),
+                    (_, Wanted::Guess) => centres.guess(centre, slot),
+                    (_, Wanted::Limits) => Some(centres.moments(centre, slot)?.limits(alpha)),
+                }
             };
             let mut all: HashMap<(isize, Wanted), Option<MomentLimits>> = HashMap::new();
             let limits = |centre: isize, wanted: Wanted| {
@@ -189,46 +186,5 @@ impl Coupled {
             });
             Some(farthest.collect())
         })
-    }
-}
-
-/// Draws about posteriors that are shifted along the axis.
-struct Centres<'a> {
-    target: Target<'a>,
-    encoding: &'a Encoding,
-    radii: &'a [f64],
-    axis: Option<&'a [f64]>,
-    /// None where a reconstruction is not finite.
-    known: HashMap<(isize, Wanted), Option<Vec<IndicatorMoments>>>,
-}
-
-impl Centres<'_> {
-    /// Draws beyond each radius about a centre.
-    fn beyond(
-        &mut self,
-        centre: isize,
-        wanted: Wanted,
-        draws: u64,
-    ) -> Option<&Vec<IndicatorMoments>> {
-        let Self { target, encoding, radii, axis, known } = self;
-        let axis = (*axis)?;
-        let measured = known.entry((centre, wanted)).or_insert_with(|| {
-            let shift = centre as f64 * cover::STEP;
-            let moved = encoding.mu.iter().zip(&encoding.sigma).zip(axis);
-            let moved = moved.map(|((&mu, &sigma), along)| {
-                (f64::from(mu) + shift * f64::from(sigma) * along) as f32
-            });
-            let shifted = Encoding { mu: moved.collect(), sigma: encoding.sigma.clone() };
-            // Every centre has draws of its own.
-            let first = APART * (centre + cover::CENTRES) as u64;
-            let range = first..first + draws;
-            let purpose = match wanted {
-                Wanted::Guess => Purpose::Pilot,
-                Wanted::Limits => Purpose::Certification,
-            };
-            let found = probability::beyond(*target, purpose, &shifted, radii, range).ok()?;
-            Some(found.into_iter().map(|beyond| beyond.moments).collect())
-        });
-        measured.as_ref()
     }
 }

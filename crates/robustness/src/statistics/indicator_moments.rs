@@ -32,12 +32,15 @@
 //! so the limits on q and h may be put in, and h may be improved with its own limit again and
 //! again, without spending more error.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
+use super::normal::normal_tails;
 use super::{Proportion, normal_cdf, normal_density, normal_quantile};
 
 /// Rounds of improving the limit on the curvature with itself.
 const ROUNDS: usize = 4;
+/// Steps of each search for the best dual variables: their error is squared in the bound.
+const STEPS: usize = 28;
 /// Relative allowance for rounding in sums of moments and in eigenvalues.
 const ROUNDING: f64 = 1e-9;
 
@@ -90,6 +93,35 @@ impl IndicatorMoments {
         }
     }
 
+    /// These draws as draws of either of two events, which exclude each other.
+    pub(super) fn or(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        both.events += other.events;
+        both.sum.iter_mut().zip(&other.sum).for_each(|(sum, other)| *sum += other);
+        both.products += &other.products;
+        both
+    }
+
+    /// The mean of `b eta`.
+    pub(super) fn mean(&self) -> DVector<f64> {
+        DVector::from_column_slice(&self.sum) / self.draws as f64
+    }
+
+    /// The mean of `b (eta eta' - I)`, lower triangle.
+    pub(super) fn hermite(&self) -> DMatrix<f64> {
+        let n = self.draws as f64;
+        let mut hermite = self.products.clone() / n;
+        for i in 0..hermite.nrows() {
+            hermite[(i, i)] -= self.events as f64 / n;
+        }
+        hermite
+    }
+
+    /// Whether all sums are finite.
+    pub(super) fn is_finite(&self) -> bool {
+        self.products.iter().chain(&self.sum).all(|sum| sum.is_finite())
+    }
+
     /// Dimensions of the noise.
     pub fn dimensions(&self) -> usize {
         self.sum.len()
@@ -113,69 +145,77 @@ impl IndicatorMoments {
     /// Upper limits, all three right with a probability of at least `1 - alpha`.
     pub fn limits(&self, alpha: f64) -> MomentLimits {
         let probability = self.events().upper_limit(0.5 * alpha);
-        // E[b t] and E[b (t^2 - 1)] of the worst events, of any probability.
-        let trivial = MomentLimits {
-            probability,
-            mean: normal_density(0.0) * (1.0 + ROUNDING),
-            curvature: 2.0 * normal_density(1.0) * (1.0 + ROUNDING),
-        };
+        let trivial = MomentLimits::of_any_event(probability);
         // Eigenvalues of what is not finite are never found.
-        let finite = self.products.iter().chain(&self.sum).all(|sum| sum.is_finite());
-        if self.draws == 0 || !(0.0 < alpha && alpha < 1.0) || !finite {
+        if self.draws == 0 || !(0.0 < alpha && alpha < 1.0) || !self.is_finite() {
             return trivial;
         }
-        let n = self.draws as f64;
-        let cost = (4.0 / alpha).ln() / n;
+        let cost = (4.0 / alpha).ln() / self.draws as f64;
 
-        let mut hermite = self.products.clone() / n;
-        for i in 0..hermite.nrows() {
-            hermite[(i, i)] -= self.events as f64 / n;
-        }
-        let rounding = ROUNDING * (1.0 + hermite.norm());
-        let largest = hermite.symmetric_eigenvalues().iter().copied().fold(-1.0, f64::max);
+        let largest = largest_eigenvalue(&self.hermite());
         let mut curvature = trivial.curvature;
         for _ in 0..ROUNDS {
-            let limit = largest + rounding + square_deviation(probability, curvature, cost);
+            let variance = square_variance(probability, curvature);
+            let exponent = |l| square_exponent(l, variance);
+            let limit = largest + least(exponent, cost, variance);
             curvature = curvature.min(limit.max(0.0));
         }
-        let length = self.sum.iter().map(|sum| (sum / n).powi(2)).sum::<f64>().sqrt();
-        let mean = length * (1.0 + ROUNDING) + deviation(probability, curvature, cost);
+        let variance = linear_variance(probability, curvature);
+        let exponent = |l| linear_exponent(l, variance);
+        let mean = self.mean().norm() * (1.0 + ROUNDING) + least(exponent, cost, variance);
         MomentLimits { probability, mean: mean.min(trivial.mean), curvature }
     }
 }
 
-/// e for `b t`, with `cost = ln(1/alpha)/n`.
-fn deviation(q: f64, h: f64, cost: f64) -> f64 {
+impl MomentLimits {
+    /// `E[b t]` and `E[b (t^2 - 1)]` of the worst events, of any probability.
+    pub(super) fn of_any_event(probability: f64) -> Self {
+        let mean = normal_density(0.0) * (1.0 + ROUNDING);
+        let curvature = 2.0 * normal_density(1.0) * (1.0 + ROUNDING);
+        Self { probability, mean, curvature }
+    }
+}
+
+/// The largest eigenvalue of a symmetric matrix, of which the lower triangle is given, or more.
+pub(super) fn largest_eigenvalue(matrix: &DMatrix<f64>) -> f64 {
+    let rounding = ROUNDING * (1.0 + matrix.norm());
+    matrix.clone().symmetric_eigenvalues().iter().copied().fold(-1.0, f64::max) + rounding
+}
+
+/// At least the largest `E[b t^2]` among events with `E[b] <= q`, `E[b w] <= h`.
+pub(super) fn linear_variance(q: f64, h: f64) -> f64 {
     let c = -normal_quantile(0.5 * q);
     let tails = q + if c.is_finite() { 2.0 * c * normal_density(c) } else { 0.0 };
-    let variance = tails.min(q + h);
-    let bound = |l: f64| {
-        // E[(z + l)_+^3], the third moment where the density is tilted by exp(l z).
-        let third = (l * l * l + 3.0 * l) * normal_cdf(l) + (l * l + 2.0) * normal_density(l);
-        0.5 * l * variance + l * l / 6.0 * (0.5 * l * l).exp() * third + cost / l
-    };
-    least(bound, (2.0 * cost / variance).sqrt())
+    tails.min(q + h)
 }
 
-/// e for `b (t^2 - 1)`, with `cost = ln(1/alpha)/n`.
-fn square_deviation(q: f64, h: f64, cost: f64) -> f64 {
-    let variance = square_variance(q, h);
-    let bound = |l: f64| (l.exp_m1() - l) / l * variance + cost / l;
-    least(bound, (2.0 * cost / variance).sqrt())
+/// `E[psi(-l b t)]` at most, where `E[b t^2]` is at most `variance`.
+pub(super) fn linear_exponent(l: f64, variance: f64) -> f64 {
+    // E[(z + l)_+^3], the third moment where the density is tilted by exp(l z).
+    let third = (l * l * l + 3.0 * l) * normal_cdf(l) + (l * l + 2.0) * normal_density(l);
+    l * l * (0.5 * variance + l / 6.0 * (0.5 * l * l).exp() * third)
 }
 
-/// The least of a function over positive numbers near a first guess. Any argument would do.
-fn least(f: impl Fn(f64) -> f64, guess: f64) -> f64 {
-    let guess = guess.clamp(1e-6, 2.0).ln();
-    golden(|x| f(x.exp()), guess - 3.0, guess + 1.0, 30) * (1.0 + ROUNDING)
+/// `E[psi(-l b w)]` at most, where `E[b w^2]` is at most `variance`.
+pub(super) fn square_exponent(l: f64, variance: f64) -> f64 {
+    (l.exp_m1() - l) * variance
+}
+
+/// The deviation of a mean: the least `(exponent(l) + cost) / l` over l near the best for this
+/// variance, with `cost = ln(1/alpha)/n`. Any l would do.
+pub(super) fn least(exponent: impl Fn(f64) -> f64, cost: f64, variance: f64) -> f64 {
+    let guess = (2.0 * cost / variance).sqrt().clamp(1e-6, 2.0).ln();
+    let bound = |l: f64| (exponent(l) + cost) / l;
+    golden(|x| bound(x.exp()), guess - 3.0, guess + 1.0, 30) * (1.0 + ROUNDING)
 }
 
 /// At least the largest `E[b w^2]`, `w = t^2 - 1`, among events with `E[b] <= q`, `E[b w] <= h`.
-fn square_variance(q: f64, h: f64) -> f64 {
+pub(super) fn square_variance(q: f64, h: f64) -> f64 {
     // The dual variables p = r (r - s) and s, by the upper root r of w^2 - s w - p; the other is
     // s - r <= 0. Convex in (p, s), so unimodal in r, and in s after that.
-    let best = golden(|s| golden(|excess| dual(s + excess, s, q, h), 0.0, 60.0, 40), 0.0, 40.0, 40);
-    let none = golden(|r| dual(r, 0.0, q, h), 0.0, 60.0, 40);
+    let inner = |s| golden(|excess| dual(s + excess, s, q, h), 0.0, 60.0, STEPS);
+    let best = golden(inner, 0.0, 40.0, STEPS);
+    let none = golden(|r| dual(r, 0.0, q, h), 0.0, 60.0, STEPS);
     best.min(none) * (1.0 + ROUNDING)
 }
 
@@ -183,7 +223,7 @@ fn dual(r: f64, s: f64, q: f64, h: f64) -> f64 {
     let p = r * (r - s);
     // E of w^2 - s w - p = t^4 - (2 + s) t^2 + (1 + s - p) over |t| > c.
     let tails = |c: f64| {
-        let (density, tail) = (normal_density(c), 2.0 * normal_cdf(-c));
+        let (density, tail) = (normal_density(c), normal_tails(c));
         let square = tail + 2.0 * c * density;
         let fourth = 3.0 * tail + 2.0 * (c * c * c + 3.0 * c) * density;
         fourth - (2.0 + s) * square + (1.0 + s - p) * tail
@@ -192,7 +232,7 @@ fn dual(r: f64, s: f64, q: f64, h: f64) -> f64 {
     // Near t = 0 the polynomial is positive again where its other root is above -1.
     let low = 1.0 + s - r;
     let inside = if low > 0.0 { tails(0.0) - tails(low.sqrt()) } else { 0.0 };
-    p * q + s * h + outside.max(0.0) + inside.max(0.0) + 1e-12 * (1.0 + p + s)
+    p * q + s * h + outside.max(0.0) + inside.max(0.0) + 1e-9 * (1.0 + p + s)
 }
 
 /// The least value that a golden-section search sees.
@@ -217,20 +257,20 @@ fn golden(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64, steps: usize) -> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::statistics::GeneralisedChiSquare;
     use rand::{Rng, SeedableRng};
 
-    fn noise(generator: &mut rand_chacha::ChaCha8Rng, m: usize) -> Vec<f32> {
+    pub(in super::super) fn noise(generator: &mut rand_chacha::ChaCha8Rng, m: usize) -> Vec<f32> {
         let mut uniform = || ((generator.next_u64() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
         (0..m).map(|_| normal_quantile(uniform()) as f32).collect()
     }
 
     /// Half-spaces and the outside of slabs and balls: the true moments, and who is in.
-    type Event = (&'static str, [f64; 3], fn(&[f32]) -> bool);
+    pub(in super::super) type Event = (&'static str, [f64; 3], fn(&[f32]) -> bool);
 
-    fn events(m: usize) -> Vec<Event> {
+    pub(in super::super) fn events(m: usize) -> Vec<Event> {
         let tail = |c: f64| normal_cdf(-c);
         let edge = 2.5 * normal_density(2.5);
         let chi = |m: usize| 1.0 - GeneralisedChiSquare::central(vec![1.0; m]).unwrap().cdf(9.0);

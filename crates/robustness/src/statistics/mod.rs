@@ -11,7 +11,8 @@
 //! - [`GeneralisedChiSquare`] *computes*: under a linearised decoder the squared distance is a
 //!   weighted sum of squared normals and its distribution needs no draws, but it is only as true
 //!   as the linearisation. Its Markov bound is the crudest form of the same number.
-//! - [`IndicatorMoments`] *bounds* where in the noise the other draws were, by low moments.
+//! - [`IndicatorMoments`] *bounds* where in the noise the other draws were, by low moments;
+//!   [`CorrectedMoments`] from fewer draws, where they can be predicted.
 //! - [`normal_quantile`] and [`normal_cdf`] *convert*: a probability becomes a distance in latent
 //!   space and so a bound on the margin.
 //!
@@ -21,12 +22,14 @@
 
 mod betting;
 mod clopper_pearson;
+mod corrected_moments;
 mod generalised_chi_square;
 mod indicator_moments;
 mod normal;
 
 pub use betting::BettingTest;
 pub use clopper_pearson::Proportion;
+pub use corrected_moments::{CorrectedMoments, corrected_limit};
 pub use generalised_chi_square::{GeneralisedChiSquare, InvalidChiSquare};
 pub use indicator_moments::{IndicatorMoments, MomentLimits};
 pub use normal::{normal_cdf, normal_density, normal_quantile};

@@ -20,6 +20,12 @@ pub fn normal_cdf(x: f64) -> f64 {
     if rough == 0.0 { rough } else { rough + normal_density(x) * (x - normal_quantile(rough)) }
 }
 
+/// `P(|t| > c)` of a standard normal variable, for positive c: to 1e-10 relative only, and several
+/// times as fast as from [`normal_cdf`].
+pub(super) fn normal_tails(c: f64) -> f64 {
+    erfc(c / SQRT_2)
+}
+
 /// The density of a standard normal variable at `x`.
 pub fn normal_density(x: f64) -> f64 {
     (-0.5 * x * x).exp() / (2.0 * PI).sqrt()

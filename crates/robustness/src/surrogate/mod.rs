@@ -5,12 +5,14 @@
 //! `r^2` they fall without decoding them. It only ever saves draws: estimates correct it by
 //! the draws it gets wrong, and verdicts count those.
 
+mod prediction;
 mod quartic;
 
 use nalgebra::{DMatrix, DVector};
 
 use crate::statistics::GeneralisedChiSquare;
 
+pub(crate) use prediction::Prediction;
 pub(crate) use quartic::{Moments, Quartic, bytes};
 
 /// Draws per unknown of a fit, at least.

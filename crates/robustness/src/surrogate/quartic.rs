@@ -26,6 +26,12 @@ pub(crate) fn bytes(model: &Model) -> usize {
     BYTES_PER_NUMBER * MOST_NUMBERS.min(MOST_TERMS * model.features())
 }
 
+/// Whether so many fits to so many draws of a model stay within what one may take.
+pub(super) fn affordable(model: &Model, draws: usize, fits: usize) -> bool {
+    let terms = count(Kind::affordable(draws, model.latent()), model.latent());
+    terms <= MOST_TERMS && fits * terms * model.features() <= MOST_NUMBERS
+}
+
 /// What draws tell of the change: sums of products, taken batch by batch as they are decoded.
 #[derive(Debug)]
 pub(crate) struct Moments {
@@ -53,12 +59,9 @@ impl Moments {
         boundary: f64,
     ) -> Option<Self> {
         let (m, features) = (model.latent(), model.features());
-        let kind = match Kind::affordable(draws, m) {
-            Kind::Constant => return None,
-            kind => kind,
-        };
+        let kind = Kind::affordable(draws, m);
         let terms = count(kind, m);
-        (terms <= MOST_TERMS && terms * features <= MOST_NUMBERS).then(|| Self {
+        (kind != Kind::Constant && affordable(model, draws, 1)).then(|| Self {
             kind,
             about: about.clone(),
             boundary,
@@ -101,11 +104,13 @@ impl Moments {
         }
         let products = host(self.products.clone()).into_iter().map(f64::from);
         let products = DMatrix::from_row_iterator(size, model.features(), products);
-        let coefficients = gram.cholesky()?.solve(&products);
-        let squared = &coefficients * coefficients.transpose();
+        // C^T C for C^T = G^-1 P, which has fewer columns than P.
+        let gram = gram.cholesky()?;
+        let half = gram.solve(&(&products * products.transpose()));
+        let squared = gram.solve(&half.transpose());
         let squared: Vec<f32> = squared.iter().map(|&value| value as f32).collect();
         let squared = model.tensor(squared, size);
-        let fitted = forms(model, &squared, self.terms.clone());
+        let fitted = forms(&squared, model.tensor(self.terms.clone(), size));
         // What is left matters where the fit, not the truth, is near the boundary.
         let spread = DVector::from_column_slice(&self.squares).variance().sqrt();
         let (mut sum, mut sum_left, mut squares) = (0.0, 0.0, 0.0);
@@ -147,15 +152,26 @@ impl Quartic {
     pub(crate) fn values(&self, model: &Model, z: &[f32]) -> Vec<f64> {
         // Batches as small as those of the decoder stay in the cache.
         z.chunks(model.rows() * model.latent())
-            .flat_map(|z| forms(model, &self.squared, terms(self.kind, &self.about, z)))
-            .map(|value| f64::from(value) + self.offset)
+            .flat_map(|z| self.values_at(&self.terms(model, z)))
             .collect()
+    }
+
+    /// The terms of latent samples, one row each: the same for all that were fitted to the same
+    /// draws.
+    pub(super) fn terms(&self, model: &Model, z: &[f32]) -> Tensor<2> {
+        model.tensor(terms(self.kind, &self.about, z), self.squared.dims()[0])
+    }
+
+    /// The values at latent samples, of which the terms are given.
+    pub(super) fn values_at(&self, terms: &Tensor<2>) -> impl Iterator<Item = f64> + use<> {
+        let offset = self.offset;
+        let values = forms(&self.squared, terms.clone()).into_iter();
+        values.map(move |value| f64::from(value) + offset)
     }
 }
 
 /// `phi^T A phi` for rows phi of terms.
-fn forms(model: &Model, matrix: &Tensor<2>, terms: Vec<f32>) -> Vec<f32> {
-    let terms = model.tensor(terms, matrix.dims()[0]);
+fn forms(matrix: &Tensor<2>, terms: Tensor<2>) -> Vec<f32> {
     host((terms.clone().matmul(matrix.clone()) * terms).sum_dim(1))
 }
 
@@ -170,18 +186,18 @@ fn count(kind: Kind, m: usize) -> usize {
 
 /// The terms of latent samples, row after row.
 fn terms(kind: Kind, about: &Encoding, z: &[f32]) -> Vec<f32> {
-    let m = about.mu.len();
-    let mut terms = Vec::with_capacity(z.len() / m * count(kind, m));
-    let mut e = vec![0.0; m];
-    for z in z.chunks_exact(m) {
+    let (m, count) = (about.mu.len(), count(kind, about.mu.len()));
+    let mut terms = vec![1.0; z.len() / m * count];
+    for (z, terms) in z.chunks_exact(m).zip(terms.chunks_exact_mut(count)) {
+        let (e, mut products) = terms[1..].split_at_mut(m);
         for (e, ((z, mu), sigma)) in e.iter_mut().zip(z.iter().zip(&about.mu).zip(&about.sigma)) {
             *e = (z - mu) / sigma;
         }
-        terms.push(1.0);
-        terms.extend_from_slice(&e);
         for (i, a) in e.iter().enumerate() {
             let others = if kind == Kind::Full { &e[i..] } else { &e[i..=i] };
-            terms.extend(others.iter().map(|b| a * b));
+            let (here, rest) = products.split_at_mut(others.len());
+            here.iter_mut().zip(others).for_each(|(product, b)| *product = a * b);
+            products = rest;
         }
     }
     terms
