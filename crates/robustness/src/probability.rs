@@ -119,7 +119,7 @@ pub(crate) fn evaluation_error(target: Target<'_>) -> impl Fn(f64) -> f64 {
 }
 
 /// Draws that are predicted for each that is decoded: so many that what they leave unknown is
-/// little beside what those do.
+/// mostly less than what those do, for a few hundredths of the time.
 pub(crate) const PREDICTED: u64 = 10;
 
 /// What the draws of a plan, from number `first` on, say about each of several radii under a

@@ -117,7 +117,7 @@ impl<'a> Centres<'a> {
     }
 }
 
-/// Number of the first draw: every centre has draws of its own.
+/// Number of the first draw: every centre has draws of its own, and so has x, from 0 on.
 fn first(centre: isize) -> u64 {
-    APART * (centre + cover::CENTRES) as u64
+    APART * (centre + cover::CENTRES + 1) as u64
 }

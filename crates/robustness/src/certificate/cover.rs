@@ -9,8 +9,8 @@
 //! `a axis + b` is no farther from the nearest of them than `sqrt(STEP^2/4 + |b|^2)`, and if all that
 //! are that near to it are safe, for each that can be nearest, then all are safe that can be reached.
 //!
-//! **Confidence.** There are `2 CENTRES + 1` statements, one about each posterior, chosen before any
-//! draw: half of alpha is the first's, the rest is shared by the others. All hold together with
+//! **Confidence.** There are `2 CENTRES + 1` statements, one about each posterior, fixed before any
+//! draw that tells their limits: half of alpha is the first's, the rest is shared by the others. All hold together with
 //! error alpha, whichever of them are needed.
 
 use super::margin::{Certificate, Method, excess, method};
@@ -36,7 +36,7 @@ pub fn share(centre: isize) -> f64 {
 /// What is to be known of a centre.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wanted {
-    /// About what limits would say, from few draws that are not used again: where a cover is out of
+    /// About what limits would say, from few draws that no limit rests on: where a cover is out of
     /// reach, no others are paid for.
     Guess,
     /// Limits that hold.

@@ -49,8 +49,8 @@ impl Plan {
         Self { draws, predictions: fitted.into_iter().map(helpful).collect() }
     }
 
-    /// At least `draws`, of which the limits of `p_r(x)` at all radii are expected to certify a
-    /// share `tightness` of the shift that p itself would, `PhiInv(p)`.
+    /// At least `draws`, of which limits of `p_r(x)` at error `alpha` are expected to certify, at all
+    /// radii, a share `tightness` of the shift that p itself would, `PhiInv(p)`.
     ///
     /// # Errors
     /// If a damage is not finite.

@@ -17,13 +17,15 @@
 //! known that `E|d| <= q` and `E[|d| w] <= h` in all directions. For `x <= 0` it is
 //! `psi(x) <= x^2/2`, for others `psi(x) <= x^2/2 + x^3/6 exp(x)`, so
 //!
-//! - for 1: `E[psi(-l d)] <= q psi(l)`, and `p (1 - p) psi(l/k)` for s about its mean p;
+//! - for 1: `E[psi(-l d)] <= q psi(l)`; and for s about its mean p, which is no farther than 1 from
+//!   it, `p (1 - p) psi(l/k)` (Bennett), with 1/4 for `p (1 - p)` unless p is below one half;
 //! - for t: `l^2/2 E[|d| t^2]`, where that is at most `q + h` and at most that of the event
 //!   `|t| > c` of probability q; and `l^3/6 E[|t|^3 exp(l |t|)]` over that event, which is the worst;
 //! - for w: `l^2/2 E[|d| w^2]`, which is bounded as there; and of the cube, `q exp(l)` where
 //!   `|w| <= 1`, and where `t^2 > 1`, so that it increases with `|t|`, that of the worst event.
 //!
-//! All increase with q and h, so that their own limits may be put in, which spend a share of alpha.
+//! All increase with p, q and h, so that their own limits may be put in, which spend a share of
+//! alpha.
 
 use super::indicator_moments::{
     largest_eigenvalue, least, linear_exponent, linear_variance, square_exponent, square_variance,
@@ -128,7 +130,9 @@ pub fn corrected_limit([predicted, missed, mistaken]: [Proportion; 3], alpha: f6
         [q, variance],
     );
     let estimate = predicted.estimate() + missed.estimate() - mistaken.estimate();
-    (estimate + deviation + 1e-12).clamp(f64::MIN_POSITIVE, 1.0)
+    let limit = estimate + deviation + 1e-12;
+    // No probability is less than 0: then one of the limits was wrong, and nothing is known.
+    if limit > 0.0 { limit.min(1.0) } else { 1.0 }
 }
 
 /// What draws cost.

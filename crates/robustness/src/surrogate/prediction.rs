@@ -58,16 +58,23 @@ impl Prediction {
 
     /// What each of several predictions, which were fitted together, says of a batch of latent
     /// samples, one row after the other.
+    ///
+    /// Limits take a prediction for one function of the noise, whichever draws it is asked about: so
+    /// all batches have the same shape, on which the rounding of products may depend.
     pub(crate) fn beyond(
         predictions: &[Option<Self>],
         target: Target<'_>,
         z: &[f32],
     ) -> Vec<Option<Vec<bool>>> {
-        let first = predictions.iter().flatten().next();
-        let terms = first.map(|first| first.quartic.terms(target.model, z));
+        let (model, first) = (target.model, predictions.iter().flatten().next());
+        let count = z.len() / model.latent();
+        let mut padded = z.to_vec();
+        padded.resize(model.rows().max(count) * model.latent(), 0.0);
+        let terms = first.map(|first| first.quartic.terms(model, &padded));
         let said = predictions.iter().map(|prediction| {
             let Self { quartic, square, .. } = prediction.as_ref()?;
-            Some(quartic.values_at(terms.as_ref()?).map(|value| value > *square).collect())
+            let values = quartic.values_at(terms.as_ref()?).take(count);
+            Some(values.map(|value| value > *square).collect())
         });
         said.collect()
     }
