@@ -79,11 +79,15 @@ fn draws_are_taken_where_they_help() {
     assert!(exactly.iter().all(|row| row.draws == 1000));
     // Radii share their draws.
     assert!(more.iter().all(|row| (2000..=4000).contains(&row.draws)), "{more:?}");
-    let total = |rows: &[PointRow]| {
-        let near_half = rows.iter().filter(|row| row.radius == "q0.6");
-        near_half.map(|row| row.certified.expect("a margin")).sum::<f64>()
+    let total = |rows: &[PointRow], radius: &str| {
+        let rows = rows.iter().filter(|row| row.radius == radius);
+        rows.map(|row| row.certified.expect("a margin")).sum::<f64>()
     };
-    assert!(total(&more) > 1.1 * total(&exactly), "{} {}", total(&more), total(&exactly));
+    // Nor do predictions harm where hardly any draw is beyond r.
+    for (radius, least) in [("q0.6", 1.1), ("q0.99", 0.98)] {
+        let [more, exactly] = [&more, &exactly].map(|rows| total(rows, radius));
+        assert!(more > least * exactly, "{radius}: {more}, {exactly}");
+    }
     sandbox
         .run("certify model --data mnist --tightness 1")
         .expect_refusal(&["tightness must be at least 0 and below 1, found 1"]);

@@ -10,8 +10,8 @@
 //! are that near to it are safe, for each that can be nearest, then all are safe that can be reached.
 //!
 //! **Confidence.** There are `2 CENTRES + 1` statements, one about each posterior, fixed before any
-//! draw that tells their limits: half of alpha is the first's, the rest is shared by the others. All hold together with
-//! error alpha, whichever of them are needed.
+//! draw that tells their limits: half of alpha is the first's, the rest is shared by the others. All
+//! hold together with error alpha, whichever of them are needed.
 
 use super::margin::{Certificate, Method, excess, method};
 use super::scale::Scales;

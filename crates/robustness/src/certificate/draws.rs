@@ -173,6 +173,14 @@ mod tests {
         assert_eq!(expected(0, 0, None).needed(1e-3, 0.9, 7, 9), 7);
     }
 
+    /// Counting says most of what hardly ever happens.
+    #[test]
+    fn predictions_do_not_help_where_nothing_is_to_be_predicted() {
+        let limit = |within, wrong| expected(within, 1_000, wrong).limit(10_000, 1e-3);
+        assert!(limit(1_000, Some(5e-4)) > limit(1_000, None));
+        assert!(limit(700, Some(0.03)) < limit(700, None));
+    }
+
     #[test]
     fn errors_are_shared_out() {
         assert_eq!((simultaneous(0.01, 100), simultaneous(0.01, 0)), (1e-4, 0.01));
