@@ -58,9 +58,7 @@ fn all_together_is_proved_less_than_each() {
     for (each, together) in each.iter().zip(&together) {
         assert_eq!(number(each, "certified_confidence"), 0.999);
         assert!((number(together, "certified_confidence") - (1.0 - 0.001 / 4.0)).abs() < 1e-12);
-        let [together, each] = [together, each].map(|row| number(row, "certified"));
-        // Margins are found up to 1%.
-        assert!(together <= 1.01 * each, "{together}, {each}");
+        assert!(number(together, "certified") <= number(each, "certified"));
     }
 }
 
