@@ -40,7 +40,8 @@ impl Unit {
                 starts.push(entries.len());
             }
             constants.extend(pulled.constants);
-            if entries.len() > ENTRIES {
+            // As many in every row as so far.
+            if entries.len().saturating_mul(features) > ENTRIES.saturating_mul(constants.len()) {
                 return None;
             }
         }

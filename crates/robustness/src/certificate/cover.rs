@@ -73,8 +73,8 @@ pub fn from_centres(
     let mut covers = |reachable: &Reachable, wanted| {
         covered(reachable, &Scales::new(reachable), |centre| limits(centre, wanted))
     };
-    let farther = Search { start: WORTHWHILE * margin, ..*search };
-    let hopeful = farther.start <= search.largest
+    let farther = Search { start: (WORTHWHILE * margin).min(search.largest), ..*search };
+    let hopeful = farther.start > margin
         && reachable(farther.start).is_some_and(|all| covers(&all, Wanted::Guess) < 0.0);
     let together = |distance: f64| {
         let reachable = reachable(distance)?;
