@@ -1,16 +1,18 @@
 //! How far weighted outputs can move, from what is known of every value.
 
+use std::iter;
+
 use burn::tensor::Tensor;
 
-use super::{Pulled, Span};
+use super::{Pulled, Span, Weighting};
 use crate::Error;
 use crate::bounds::UNDERFLOW;
-use crate::bounds::real::{self, rounding};
+use crate::bounds::real::rounding;
 use crate::bounds::set::{absolute, length};
-use crate::bounds::spectral::spectral_norm;
+use crate::bounds::spectral::spectral_norm_of_sum;
 
 /// How much weightings after the first count when errors are balanced.
-const OTHERS: f64 = 0.1;
+const OTHERS: f64 = 0.4;
 
 /// How far weighted outputs move from what they are at a point, at most.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,50 +41,31 @@ impl Span<'_> {
     /// # Errors
     /// If they do not fit.
     pub fn lengths(&self, weightings: &[Vec<Option<Tensor<2>>>]) -> Result<Vec<Lengths>, Error> {
-        let differences = self.differences;
-        let counts = differences.counts(weightings)?;
-        let (start, errors) = self.start(weightings, counts.iter().sum());
+        let weightings: Result<Vec<Weighting>, Error> =
+            weightings.iter().map(|parts| self.differences.weighting(parts)).collect();
+        let weightings = weightings?;
         let (centres, free) = self.slopes();
-        let pulled = differences.pull(start, errors.len(), &centres, &free);
-        let balances = self.balances(&pulled, counts.first().copied().unwrap_or(0));
-        let mut first = 0;
-        let lengths = counts.iter().map(|&count| {
-            let rows = first..first + count;
-            first += count;
-            self.length(&pulled, rows.clone(), &errors[rows], &balances)
-        });
-        Ok(lengths.collect())
+        let pulled = self.differences.pull_outputs(&centres, &free);
+        let balances = self.balances(&pulled, &weightings);
+        Ok(weightings.iter().map(|weighting| self.length(&pulled, weighting, &balances)).collect())
     }
 
-    /// All weightings one below the other before they are pulled back, and what rounding can change
-    /// of each row.
-    fn start(
-        &self,
-        weightings: &[Vec<Option<Tensor<2>>>],
-        count: usize,
-    ) -> (Vec<Option<Tensor<3>>>, Vec<f64>) {
-        let start = self.differences.start(weightings, count);
-        let mut errors = vec![0.0; count];
-        for (value, tensor) in start.iter().enumerate() {
-            let Some(tensor) = tensor else { continue };
-            let features = tensor.dims()[2];
-            let numbers = real::numbers(tensor.clone());
-            for (error, row) in errors.iter_mut().zip(numbers.chunks_exact(features)) {
-                *error += absolute(row, &self.sizes[value]);
-            }
-        }
+    /// What rounding can change of each row.
+    fn errors(&self, weighting: &Weighting) -> Vec<f64> {
+        let outputs = &self.differences.bounder.network.outputs;
+        let sizes: Vec<f64> =
+            outputs.iter().flat_map(|&value| self.sizes[value].iter().copied()).collect();
         let charge = self.differences.rounding();
-        errors.iter_mut().for_each(|error| *error = charge * *error + UNDERFLOW);
-        (start, errors)
+        let rows = weighting.entries.chunks_exact(weighting.columns);
+        rows.map(|row| charge * absolute(row, &sizes) + UNDERFLOW).collect()
     }
 
     fn slopes(&self) -> (Vec<&[f64]>, Vec<&[usize]>) {
         self.slopes.iter().map(|slopes| (&slopes.centres[..], &slopes.free[..])).unzip()
     }
 
-    /// Weights of every layer, from the first to the last, for weightings of which the first has
-    /// `guide` rows.
-    fn balances(&self, weighted: &Pulled, guide: usize) -> Vec<Balance> {
+    /// Weights of every layer, from the first to the last.
+    fn balances(&self, outputs: &Pulled, weightings: &[Weighting]) -> Vec<Balance> {
         let differences = self.differences;
         let features = differences.point.len();
         let (centres, free) = self.slopes();
@@ -90,7 +73,7 @@ impl Span<'_> {
         for (number, (layer, slopes)) in differences.layers.iter().zip(&self.slopes).enumerate() {
             let count = slopes.free.len();
             // What no weighting depends on needs no bound.
-            let Some(columns) = weighted.layers[number].as_ref().filter(|_| count > 0) else {
+            let Some(part) = outputs.layers[number].as_ref().filter(|_| count > 0) else {
                 balances
                     .push(Balance { inverse: vec![f64::INFINITY; count], length: f64::INFINITY });
                 continue;
@@ -98,9 +81,16 @@ impl Span<'_> {
             let before = (&centres[..number], &free[..number]);
             let mut pulled =
                 differences.pull_features(layer.input, &slopes.free, before.0, before.1);
-            let (guide, others) = columns.split_at(guide * count);
-            let both = column_norms(guide, count).into_iter().zip(column_norms(others, count));
-            let above = floored(both.map(|(guide, others)| guide.hypot(OTHERS * others)).collect());
+            let mut squares = vec![0.0; count];
+            for (weighting, worth) in
+                weightings.iter().zip(iter::once(1.0).chain(iter::repeat(OTHERS)))
+            {
+                for row in weighting.of(part).chunks_exact(count) {
+                    let entries = squares.iter_mut().zip(row);
+                    entries.for_each(|(sum, entry)| *sum += (worth * entry).powi(2));
+                }
+            }
+            let above = floored(squares.into_iter().map(f64::sqrt).collect());
             let below = pulled.input.chunks_exact(features).map(length);
             let below = floored(below.collect());
             let weight = |((half, above), below): ((&f64, f64), f64)| (half * above / below).sqrt();
@@ -109,13 +99,15 @@ impl Span<'_> {
             let inverse: Vec<f64> =
                 slopes.halves.iter().zip(&weights).map(|(e, g)| e / g).collect();
             scale_rows(&mut pulled.input, features, &weights);
-            let mut bound = spectral_norm(&pulled.input, features) * self.longest;
+            let parts = pulled.input.iter().map(|a| a * self.longest).collect();
+            let mut blocks: Vec<(Vec<f64>, usize)> = vec![(parts, features)];
             for (balance, part) in balances.iter().zip(pulled.layers) {
                 let Some(mut part) = part.filter(|part| !part.is_empty()) else { continue };
                 let width = balance.inverse.len();
                 scale_rows(&mut part, width, &weights);
-                bound += balanced(part, balance) * balance.length;
+                blocks.push((balanced(part, balance), width));
             }
+            let mut bound = spectral_norm_of_sum(&blocks, count);
             let sizes = slopes.free.iter().map(|&feature| self.sizes[layer.input][feature]);
             let errors: Vec<f64> = weights.iter().zip(sizes).map(|(g, size)| g * size).collect();
             bound += differences.rounding() * length(&errors) + UNDERFLOW;
@@ -124,61 +116,48 @@ impl Span<'_> {
         balances
     }
 
-    /// Of some of the rows that were pulled back.
-    fn length(
-        &self,
-        pulled: &Pulled,
-        span: std::ops::Range<usize>,
-        errors: &[f64],
-        balances: &[Balance],
-    ) -> Lengths {
+    /// Of a weighting.
+    fn length(&self, outputs: &Pulled, weighting: &Weighting, balances: &[Balance]) -> Lengths {
         let features = self.differences.point.len();
-        let input = &pulled.input[span.start * features..span.end * features];
+        let errors = self.errors(weighting);
+        let input = weighting.of(&outputs.input);
         let mut rows: Vec<f64> = input
             .chunks_exact(features)
             .map(|row| length(row) * self.longest * (1.0 + rounding(features)))
             .collect();
-        let mut norm = spectral_norm(input, features) * self.longest;
-        for (balance, part) in balances.iter().zip(&pulled.layers) {
+        let mut blocks = vec![(input.iter().map(|a| a * self.longest).collect(), features)];
+        for (balance, part) in balances.iter().zip(&outputs.layers) {
             let Some(part) = part.as_ref().filter(|part| !part.is_empty()) else { continue };
-            let width = balance.inverse.len();
-            let part = &part[span.start * width..span.end * width];
+            let (width, part) = (balance.inverse.len(), weighting.of(part));
             for (row, part) in rows.iter_mut().zip(part.chunks_exact(width)) {
                 let scaled: Vec<f64> =
                     part.iter().zip(&balance.inverse).map(|(a, b)| a * b).collect();
                 *row += length(&scaled) * (1.0 + rounding(width)) * balance.length;
             }
-            norm += balanced(part.to_vec(), balance) * balance.length;
+            blocks.push((balanced(part, balance), width));
         }
-        norm += length(errors);
+        let norm = spectral_norm_of_sum(&blocks, weighting.rows) + length(&errors);
         let widest = balances.iter().map(|balance| balance.inverse.len()).max().unwrap_or(0);
         let slack = 1.0 + rounding(features.max(widest));
-        let rows: Vec<f64> = rows.iter().zip(errors).map(|(row, e)| (row + e) * slack).collect();
+        let rows: Vec<f64> = rows.iter().zip(&errors).map(|(row, e)| (row + e) * slack).collect();
         let norm = (norm * slack).min(length(&rows) * slack);
         Lengths { norm, rows }
     }
 }
 
-/// `|part diag(e/g)|_2`.
-fn balanced(mut part: Vec<f64>, balance: &Balance) -> f64 {
+/// `part diag(e/g)`, times the length.
+fn balanced(mut part: Vec<f64>, balance: &Balance) -> Vec<f64> {
     for row in part.chunks_exact_mut(balance.inverse.len()) {
-        row.iter_mut().zip(&balance.inverse).for_each(|(entry, scale)| *entry *= scale);
+        let scales = balance.inverse.iter().map(|inverse| inverse * balance.length);
+        row.iter_mut().zip(scales).for_each(|(entry, scale)| *entry *= scale);
     }
-    spectral_norm(&part, balance.inverse.len())
+    part
 }
 
 fn scale_rows(matrix: &mut [f64], columns: usize, scales: &[f64]) {
     for (row, scale) in matrix.chunks_exact_mut(columns).zip(scales) {
         row.iter_mut().for_each(|entry| *entry *= scale);
     }
-}
-
-fn column_norms(matrix: &[f64], columns: usize) -> Vec<f64> {
-    let mut squares = vec![0.0; columns];
-    for row in matrix.chunks_exact(columns) {
-        squares.iter_mut().zip(row).for_each(|(sum, entry)| *sum += entry * entry);
-    }
-    squares.into_iter().map(f64::sqrt).collect()
 }
 
 /// Norms that are not 0, so that all weights are positive.

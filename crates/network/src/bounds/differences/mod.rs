@@ -90,6 +90,27 @@ struct Slopes {
     halves: Vec<f64>,
 }
 
+/// Linear functions of all outputs.
+#[derive(Debug)]
+struct Weighting {
+    /// `[rows, columns]` flattened.
+    entries: Vec<f64>,
+    rows: usize,
+    columns: usize,
+}
+
+impl Weighting {
+    /// Of what is given for all outputs, `[columns, width]` flattened.
+    fn of(&self, outputs: &[f64]) -> Vec<f64> {
+        let width = outputs.len() / self.columns;
+        if width == 0 {
+            return vec![];
+        }
+        let weights = real::tensor(self.entries.clone(), [self.rows, self.columns]);
+        real::numbers(weights.matmul(real::tensor(outputs.to_vec(), [self.columns, width])))
+    }
+}
+
 /// Linear functions, pulled back with the slopes c.
 struct Pulled {
     /// `[k, input features]` flattened.
@@ -289,57 +310,69 @@ impl Differences<'_> {
     /// # Errors
     /// If it does not fit.
     pub fn jacobian(&self, weighting: Vec<Option<Tensor<2>>>) -> Result<Vec<f64>, Error> {
-        let weightings = [weighting];
-        let count = self.counts(&weightings)?[0];
+        let weighting = self.weighting(&weighting)?;
         let slopes: Vec<&[f64]> = self.layers.iter().map(|layer| &layer.tangents[..]).collect();
-        Ok(self.pull(self.start(&weightings, count), count, &slopes, &[]).input)
+        Ok(weighting.of(&self.pull_outputs(&slopes, &[]).input))
     }
 
-    /// The rows of every weighting.
-    fn counts(&self, weightings: &[Vec<Option<Tensor<2>>>]) -> Result<Vec<usize>, Error> {
+    /// All outputs' features, one after the other.
+    fn pull_outputs(&self, slopes: &[&[f64]], free: &[&[usize]]) -> Pulled {
         let network = &self.bounder.network;
-        let count = |weighting: &Vec<Option<Tensor<2>>>| {
-            let count = weighting.iter().flatten().next().map_or(0, |tensor| tensor.dims()[0]);
-            let fits = |(output, tensor): (usize, &Option<Tensor<2>>)| {
-                let expected = [count, network.output_features(output)];
-                tensor.as_ref().is_none_or(|tensor| tensor.dims() == expected)
-            };
-            let all_fit = weighting.iter().enumerate().all(fits);
-            let fits = weighting.len() == network.output_count() && count > 0 && all_fit;
-            fits.then_some(count)
-        };
-        let counts: Option<Vec<usize>> = weightings.iter().map(count).collect();
-        counts.ok_or_else(|| Error::Bounds("weightings do not fit the outputs".to_string()))
-    }
-
-    /// All weightings one below the other, `count` rows, before they are pulled back.
-    fn start(&self, weightings: &[Vec<Option<Tensor<2>>>], count: usize) -> Vec<Option<Tensor<3>>> {
-        let network = &self.bounder.network;
-        let mut start: Vec<Option<Tensor<3>>> = self.centre.iter().map(|_| None).collect();
+        let mut all = Pulled { input: vec![], layers: free.iter().map(|_| None).collect() };
+        let mut before = 0;
         for (output, &value) in network.outputs.iter().enumerate() {
-            let features = network.output_features(output);
-            let mut rows = Vec::with_capacity(count * features);
-            for weighting in weightings {
-                let count = weighting.iter().flatten().next().map_or(0, |tensor| tensor.dims()[0]);
-                match &weighting[output] {
-                    Some(tensor) => rows.extend(real::numbers(tensor.clone())),
-                    None => rows.resize(rows.len() + count * features, 0.0),
+            let features: Vec<usize> = (0..network.output_features(output)).collect();
+            let pulled = self.pull_features(value, &features, slopes, free);
+            all.input.extend(pulled.input);
+            // An output that does not depend on a layer has zeros there.
+            for ((all, part), free) in all.layers.iter_mut().zip(pulled.layers).zip(free) {
+                let zeros = |count: usize| vec![0.0; count * free.len()];
+                match (all, part) {
+                    (Some(all), Some(part)) => all.extend(part),
+                    (Some(all), None) => all.extend(zeros(features.len())),
+                    (all @ None, Some(part)) => *all = Some([zeros(before), part].concat()),
+                    (None, None) => {}
                 }
             }
-            let tensor = real::tensor(rows, [1, count, features]);
-            start[value] = Some(match start[value].take() {
-                Some(sum) => sum + tensor,
-                None => tensor,
-            });
+            before += features.len();
         }
-        start
+        all
+    }
+
+    /// A weighting with one column for every feature of every output.
+    fn weighting(&self, parts: &[Option<Tensor<2>>]) -> Result<Weighting, Error> {
+        let network = &self.bounder.network;
+        let fail = || Error::Bounds("weightings do not fit the outputs".to_string());
+        let rows = parts.iter().flatten().next().map_or(0, |tensor| tensor.dims()[0]);
+        let fits = |(output, tensor): (usize, &Option<Tensor<2>>)| {
+            let expected = [rows, network.output_features(output)];
+            tensor.as_ref().is_none_or(|tensor| tensor.dims() == expected)
+        };
+        if parts.len() != network.output_count() || rows == 0 || !parts.iter().enumerate().all(fits)
+        {
+            return Err(fail());
+        }
+        let columns = (0..parts.len()).map(|output| network.output_features(output)).sum();
+        let mut entries = vec![0.0; rows * columns];
+        let mut first = 0;
+        for (output, part) in parts.iter().enumerate() {
+            let features = network.output_features(output);
+            let numbers = part.clone().map(real::numbers).unwrap_or_default();
+            for (row, numbers) in numbers.chunks_exact(features).enumerate() {
+                entries[row * columns + first..][..features].copy_from_slice(numbers);
+            }
+            first += features;
+        }
+        Ok(Weighting { entries, rows, columns })
     }
 
     /// The relative error of all chains of products.
     fn rounding(&self) -> f64 {
-        let widest = self.centre.iter().map(Interval::features).max().unwrap_or(1);
-        let readers: usize = self.bounder.network.nodes.iter().map(|node| node.inputs.len()).sum();
-        let steps = (self.centre.len() + readers + 4) * (self.layers.len() + 2);
+        let network = &self.bounder.network;
+        let outputs: usize = (0..network.output_count()).map(|i| network.output_features(i)).sum();
+        let widest = self.centre.iter().map(Interval::features).max().unwrap_or(1).max(outputs);
+        let readers: usize = network.nodes.iter().map(|node| node.inputs.len()).sum();
+        let steps = (self.centre.len() + readers + 6) * (self.layers.len() + 2);
         2.0 * steps as f64 * rounding(widest + readers)
     }
 }
