@@ -325,10 +325,17 @@ proptest! {
                     prop_assert!(shift.abs() <= *bound, "{shift} {bound}");
                 }
             }
-            for (i, [low, high]) in found.scales().iter().enumerate() {
-                let scale = (0.5 * spread[i]).exp() / f64::from(sigma[i]);
-                prop_assert!((*low..=*high).contains(&scale), "{scale} {low} {high}");
+            let scale = |i: usize| (0.5 * spread[i]).exp() / f64::from(sigma[i]);
+            let scales: Vec<f64> = (0..case.latent).map(scale).collect();
+            for (scale, [low, high]) in scales.iter().zip(found.scales()) {
+                prop_assert!((*low..=*high).contains(scale), "{scale} {low} {high}");
             }
+            let changes: Vec<f64> = scales.iter().map(|scale| scale.ln()).collect();
+            let (all, known) = (length(&changes), found.logarithms());
+            prop_assert!(all <= known.length * (1.0 + 1e-9), "{all} {known:?}");
+            let both = length(&shifts).hypot(known.weight * all);
+            prop_assert!(both <= known.joint * (1.0 + 1e-9), "{both} {known:?}");
+            prop_assert!(all <= found.logarithms_beyond(length(&shifts)) * (1.0 + 1e-9), "{known:?}");
             let (Some(ellipsoid), Some(axis)) = (found.ellipsoid(), posteriors.axis()) else { continue };
             let along: f64 = shifts.iter().zip(axis).map(|(h, a)| h * a).sum();
             let rest: Vec<f64> = shifts.iter().zip(axis).map(|(h, a)| h - along * a).collect();

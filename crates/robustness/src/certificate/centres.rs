@@ -12,7 +12,7 @@ use crate::surrogate::Prediction;
 use crate::{Encoding, Error, Target, probability};
 
 /// Draws about each other centre, as a share of those at x: where they are predicted and where not.
-const SHARES: [u64; 2] = [8, 4];
+const SHARES: [u64; 2] = [10, 4];
 
 /// Draws by which others are predicted, and it is guessed whether those are worth it.
 const GUESSED: u64 = 400;

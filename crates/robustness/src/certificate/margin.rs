@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::scale::Scales;
-use super::{Reachable, Search, moments};
+use super::{Reachable, Search};
 use crate::statistics::{IndicatorMoments, MomentLimits, normal_quantile};
 
 /// How a margin was certified.
@@ -166,10 +166,7 @@ pub(super) fn from_limits(
 /// `PhiInv` of the most that the probability beyond r can be under all posteriors: negative where
 /// that is less than one half.
 pub(super) fn excess(limits: &MomentLimits, scales: &Scales<'_>) -> f64 {
-    let shifted = |order| moments::shifted(limits, scales.shift(), order);
-    // More moments tell more, unless one is NaN.
-    let shifted = (0..=2).map(shifted).fold(1.0, f64::min);
-    let probability = scales.scaled(limits.probability, shifted);
+    let probability = scales.beyond(limits, 2);
     // What decides is the probability, not the rounding of its quantile.
     let quantile = normal_quantile(probability);
     if probability < 0.5 { quantile.min(-f64::MIN_POSITIVE) } else { quantile.max(0.0) }
@@ -177,9 +174,6 @@ pub(super) fn excess(limits: &MomentLimits, scales: &Scales<'_>) -> f64 {
 
 /// By the least order of moments that shows what [`excess`] says.
 pub(super) fn method(limits: &MomentLimits, scales: &Scales<'_>) -> Method {
-    let shows = |order: &usize| {
-        let shifted = moments::shifted(limits, scales.shift(), *order);
-        scales.scaled(limits.probability, shifted) < 0.5
-    };
+    let shows = |order: &usize| scales.beyond(limits, *order) < 0.5;
     Method::of_order((0..2).find(shows).unwrap_or(2))
 }

@@ -8,6 +8,7 @@
 //! | [`neyman_pearson`] | what a shift of the mean can do, knowing `p_r(x)` alone |
 //! | [`moments`] | the same, knowing low moments of the safe set as well |
 //! | [`scale`] | what a change of the standard deviations can do on top |
+//! | `joint` | what both can do together |
 //! | [`cover`] | safe sets known about several posteriors |
 //! | [`coupling`] | the same noise on both sides, for large r |
 //! | [`lipschitz`] | encoders and decoders that are Lipschitz by construction |
@@ -22,12 +23,14 @@
 //! Nothing here is an estimate. A [`Certificate`] can be made by this module only, and what cannot
 //! be shown, NaN above all, is a margin of 0.
 
+mod axis;
 mod centres;
 pub mod coupling;
 pub mod cover;
 pub mod design;
 mod drawn;
 pub mod draws;
+mod joint;
 pub mod lipschitz;
 pub mod margin;
 pub mod moments;
@@ -45,7 +48,7 @@ pub use margin::{Certificate, Method};
 pub use point::{LATENTS, bytes};
 pub(crate) use point::{Measured, at_point};
 pub use posteriors::{Neighbourhood, Posteriors};
-pub use reachable::{Ellipsoid, InvalidReachable, Reachable};
+pub use reachable::{Ellipsoid, InvalidReachable, Logarithms, Reachable};
 pub use search::Search;
 
 #[cfg(test)]

@@ -49,18 +49,31 @@ const STEPS: usize = 100;
 /// # Panics
 /// If the order is more than 2.
 pub fn shifted(limits: &MomentLimits, shift: f64, order: usize) -> f64 {
+    best(limits, shift, order).0
+}
+
+/// The same, and the dual variables that show it or are close to it.
+pub(super) fn best(limits: &MomentLimits, shift: f64, order: usize) -> (f64, Vector3<f64>) {
     assert!(order <= 2, "moments of order {order} are not known");
     let known = [limits.probability, limits.mean, limits.curvature];
     let plain = neyman_pearson::shifted(limits.probability, shift);
     if plain.is_nan() || known[..=order].iter().any(|moment| moment.is_nan()) {
-        return 1.0;
+        return (1.0, Vector3::zeros());
     }
+    let half_space = half_space(limits.probability, shift);
     let inside = 0.0 < plain && plain < 1.0 && 0.0 < shift && shift < FAR;
     if order == 0 || !inside {
-        return plain;
+        return (plain, half_space);
     }
     let known = Vector3::from(known.map(|moment| moment.max(0.0)));
-    plain.min(minimise(&known, shift, order + 1))
+    let found = minimise(half_space, &known, shift, order + 1);
+    (plain.min(found.bound(shift)), found.c)
+}
+
+/// The best duals where only the probability is known.
+fn half_space(probability: f64, shift: f64) -> Vector3<f64> {
+    let threshold = -normal_quantile(probability);
+    Vector3::new((shift * threshold - 0.5 * shift * shift).exp(), 0.0, 0.0)
 }
 
 /// The least F that is found over the first `count` dual variables, with the allowance.
@@ -68,26 +81,32 @@ pub fn shifted(limits: &MomentLimits, shift: f64, order: usize) -> f64 {
 /// From two starts: the best duals of one order less, the half-space's at first, which stay the
 /// best where another moment tells nothing new; and the Taylor polynomial of L in s, which is
 /// close to the best for small s.
-fn minimise(known: &Vector3<f64>, shift: f64, count: usize) -> f64 {
-    let threshold = -normal_quantile(known[0]);
-    let half_space = (shift * threshold - 0.5 * shift * shift).exp();
+fn minimise(half_space: Vector3<f64>, known: &Vector3<f64>, shift: f64, count: usize) -> Dual {
     let scale = Vector3::new(1.0, shift, 0.5 * shift * shift);
-    let mut best = Dual::new(Vector3::new(half_space, 0.0, 0.0), known, shift);
+    let at = |c| Dual::new(c, known, shift);
+    let mut best = at(half_space);
     for count in 2..=count {
         let taylor = Vector3::from_fn(|i, _| if i < count { scale[i] } else { 0.0 });
-        let found = descend(Dual::new(taylor, known, shift), known, &scale, count);
-        best = descend(best, known, &scale, count);
-        if found.bound() < best.bound() {
+        let found = descend(at(taylor), &scale, count, STEPS, at);
+        best = descend(best, &scale, count, STEPS, at);
+        if found.bound(shift) < best.bound(shift) {
             best = found;
         }
     }
-    best.bound()
+    best
 }
 
-/// Newton's method, damped where F is not curved enough, in units of `scale`.
-fn descend(mut dual: Dual, known: &Vector3<f64>, scale: &Vector3<f64>, count: usize) -> Dual {
+/// Newton's method from a dual over the first `count` variables, damped where F is not curved
+/// enough, in units of `scale`; `at` evaluates F.
+pub(super) fn descend(
+    mut dual: Dual,
+    scale: &Vector3<f64>,
+    count: usize,
+    steps: usize,
+    at: impl Fn(Vector3<f64>) -> Dual,
+) -> Dual {
     let mut damping = 1e-4;
-    for _ in 0..STEPS {
+    for _ in 0..steps {
         let free: [bool; 3] =
             std::array::from_fn(|i| i < count && (dual.c[i] > 0.0 || dual.gradient[i] < 0.0));
         let gradient =
@@ -101,10 +120,7 @@ fn descend(mut dual: Dual, known: &Vector3<f64>, scale: &Vector3<f64>, count: us
             if free[i] && free[j] { entry + damped } else { damped }
         });
         let step = curvature.cholesky().map(|factors| factors.solve(&gradient));
-        let next = step.map(|step| {
-            let c = (dual.c - step.component_mul(scale)).map(|c| c.max(0.0));
-            Dual::new(c, known, dual.shift)
-        });
+        let next = step.map(|step| at((dual.c - step.component_mul(scale)).map(|c| c.max(0.0))));
         match next {
             Some(next) if next.value < dual.value => {
                 let gain = dual.value - next.value;
@@ -122,19 +138,18 @@ fn descend(mut dual: Dual, known: &Vector3<f64>, scale: &Vector3<f64>, count: us
 }
 
 /// F and its derivatives at dual variables.
-struct Dual {
-    c: Vector3<f64>,
-    shift: f64,
-    value: f64,
-    gradient: Vector3<f64>,
-    hessian: Matrix3<f64>,
+pub(super) struct Dual {
+    pub(super) c: Vector3<f64>,
+    pub(super) value: f64,
+    pub(super) gradient: Vector3<f64>,
+    pub(super) hessian: Matrix3<f64>,
 }
 
 impl Dual {
     /// The value with the allowance for rounding.
-    fn bound(&self) -> f64 {
+    fn bound(&self, shift: f64) -> f64 {
         let size = 1.0 + self.c[0] + 4.0 * (self.c[1] + self.c[2]);
-        self.value + ALLOWANCE * (1.0 + self.shift) * size
+        self.value + ALLOWANCE * (1.0 + shift) * size
     }
 
     fn new(c: Vector3<f64>, known: &Vector3<f64>, shift: f64) -> Self {
@@ -155,7 +170,7 @@ impl Dual {
         }
         // A bound that is not a number bounds nothing.
         let value = if value.is_nan() { f64::INFINITY } else { value };
-        Self { c, shift, value, gradient, hessian }
+        Self { c, value, gradient, hessian }
     }
 }
 
@@ -224,12 +239,12 @@ fn root(mut a: f64, mut b: f64, f: impl Fn(f64) -> f64) -> Option<f64> {
 }
 
 /// Hermite polynomials of order 0, 1 and 2.
-fn hermite(t: f64) -> Vector3<f64> {
+pub(super) fn hermite(t: f64) -> Vector3<f64> {
     Vector3::new(1.0, t, t * t - 1.0)
 }
 
 /// Their integrals over an interval under the normal density.
-fn hermite_moments(a: f64, b: f64) -> Vector3<f64> {
+pub(super) fn hermite_moments(a: f64, b: f64) -> Vector3<f64> {
     let (at_a, at_b) = (normal_density(a), normal_density(b));
     let times = |t: f64, density: f64| if density == 0.0 { 0.0 } else { t * density };
     Vector3::new(interval(a, b), at_a - at_b, times(a, at_a) - times(b, at_b))

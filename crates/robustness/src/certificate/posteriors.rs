@@ -14,13 +14,13 @@
 //! or the length of the intervals of all `h_i`, where the ball is no Euclidean one.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use nalgebra::DMatrix;
 use vaegis_network::bounds::{self, Bounder, Differences, InputSet, Method, spectral_norm};
 use vaegis_network::ops::{ElementwiseAffineConfig, Initialiser, OperatorConfig};
 use vaegis_network::{Network, NetworkBuilder, Weights};
 
+use super::axis::Axis;
 use super::drawn::{Drawn, length};
-use super::{Ellipsoid, Reachable, cover};
+use super::{Ellipsoid, Logarithms, Reachable, cover};
 use crate::{Domain, Encoding, Norm};
 
 /// Operations of bounds that are paid for each point, once: seconds.
@@ -126,28 +126,22 @@ fn perturbation(
 #[derive(Debug)]
 pub struct Posteriors<'a> {
     neighbourhood: &'a Neighbourhood<'a>,
-    /// `Sigma^(-1/2) mu`, and half the log-variance; and, with an axis, the part of the former along
-    /// it, the rest, and both in units of the axes.
+    /// `Sigma^(-1/2) mu`, and half the log-variance; with a weight both below each other, the latter
+    /// times the weight; and, with an axis, the part of the former along it, the rest, and both in
+    /// units of the axes.
     weightings: Vec<Vec<Option<Tensor<2>>>>,
     /// Ends of what the first two are at the point, `[latent]` each.
     centres: [Vec<[f64; 2]>; 2],
     /// None where an operator has no rule for differences.
     differences: Option<Differences<'a>>,
+    /// What changes of log-variances count beside shifts.
+    weight: Option<f64>,
     axis: Option<Axis>,
     /// Lipschitz constants of mean and standard deviation, per unit of a perturbation.
     lipschitz: Option<[f64; 2]>,
     drawn: Drawn,
     /// What the true means are off those that are drawn from, in standard deviations.
     offsets: Vec<f64>,
-}
-
-/// The direction in which the mean moves most, whitened, to first order.
-#[derive(Debug, Clone)]
-struct Axis {
-    /// A unit vector, `[latent]`.
-    direction: Vec<f64>,
-    /// How far it moves in that direction and in the next.
-    lengths: [f64; 2],
 }
 
 impl<'a> Posteriors<'a> {
@@ -199,10 +193,25 @@ impl<'a> Posteriors<'a> {
             }
             Err(error) => return Err(error),
         };
-        let axis = match &differences {
-            Some(differences) => Axis::new(&differences.jacobian(weightings[0].clone())?, latent),
-            None => None,
-        };
+        let (mut axis, mut weight) = (None, None);
+        if let Some(differences) = &differences {
+            let jacobian = |i: usize| differences.jacobian(weightings[i].clone());
+            let (of_mean, of_scales) = (jacobian(0)?, jacobian(1)?);
+            axis = Axis::new(&of_mean, latent);
+            let [shift, scale] =
+                [&of_mean, &of_scales].map(|all| spectral_norm(all, all.len() / latent));
+            // Both of the same size where they are largest.
+            weight = Some(shift / scale).filter(|weight| weight.is_finite() && *weight > 0.0);
+        }
+        if let Some(weight) = weight {
+            let below = |top: bool, entry: &dyn Fn(usize) -> f64| {
+                let mut matrix = vec![0.0; 2 * latent * latent];
+                let first = if top { 0 } else { latent };
+                (0..latent).for_each(|i| matrix[(first + i) * latent + i] = entry(i));
+                Some(tensor(matrix, [2 * latent, latent]))
+            };
+            weightings.push(vec![below(true, &|i| inverse[i]), below(false, &|_| 0.5 * weight)]);
+        }
         if let Some(axis) = &axis {
             weightings.extend(axis.weightings(&inverse).map(|matrix| vec![Some(matrix), None]));
         }
@@ -212,6 +221,7 @@ impl<'a> Posteriors<'a> {
             weightings,
             centres,
             differences,
+            weight,
             axis,
             lipschitz,
             drawn,
@@ -244,7 +254,9 @@ impl<'a> Posteriors<'a> {
             }
             None => self.by_linear_functions(&set)?,
         };
-        let [(shift, shifts), (_, changes), parts @ ..] = found.as_slice() else { return None };
+        let [(shift, shifts), (all_changes, changes), parts @ ..] = found.as_slice() else {
+            return None;
+        };
         // From the true posterior at the point to the one that is drawn from.
         let offset = length(self.offsets.iter().copied());
         let shifts = shifts.iter().zip(&self.offsets).map(|(shift, offset)| shift + offset);
@@ -255,6 +267,17 @@ impl<'a> Posteriors<'a> {
         });
         let reachable = Reachable::new(shift + offset, scales.collect()).ok()?;
         let reachable = reachable.with_shifts(shifts.collect()).ok()?;
+        let ratio = |[low, high]: [f64; 2]| high.ln().abs().max(low.ln().abs());
+        let ratios = length(self.drawn.ratios().into_iter().map(ratio));
+        let (weight, parts) = match (self.weight, parts) {
+            (Some(weight), [both, parts @ ..]) => (Some((weight, both.0)), parts),
+            _ => (None, parts),
+        };
+        let (weight, joint) = weight.map_or((0.0, f64::INFINITY), |(weight, both)| {
+            (weight, (both + offset.hypot(weight * ratios)) * (1.0 + 1e-12))
+        });
+        let length = (all_changes + ratios) * (1.0 + 1e-12);
+        let reachable = reachable.with_logarithms(Logarithms { length, weight, joint }).ok()?;
         let (Some(axis), [along, across, joint]) = (&self.axis, parts) else {
             return Some(reachable);
         };
@@ -288,7 +311,10 @@ impl<'a> Posteriors<'a> {
                 *range = [range[0].max(known[0]), range[1].min(known[1])];
             }
         }
-        let tightened = Reachable::new(shift.min(known_shift), ranges).ok();
+        let mut tightened = Reachable::new(shift.min(known_shift), ranges).ok();
+        if let Some(known) = &known {
+            tightened = tightened.and_then(|all| all.with_logarithms(known.logarithms()).ok());
+        }
         let kept = known.as_ref().and_then(Reachable::ellipsoid).copied();
         match (tightened, kept) {
             (Some(tightened), Some(ellipsoid)) => tightened.with_ellipsoid(ellipsoid).ok(),
@@ -337,43 +363,7 @@ impl<'a> Posteriors<'a> {
     }
 }
 
-impl Axis {
-    /// The first left-singular vector of a matrix, `[latent, features]` flattened, if it has one.
-    fn new(jacobian: &[f64], latent: usize) -> Option<Self> {
-        let matrix = DMatrix::from_row_slice(latent, jacobian.len() / latent, jacobian);
-        let eigen = (&matrix * matrix.transpose()).symmetric_eigen();
-        let mut order: Vec<usize> = (0..latent).collect();
-        order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-        let &[first, second, ..] = order.as_slice() else { return None };
-        let [longest, next] = [first, second].map(|i| eigen.eigenvalues[i].max(0.0).sqrt());
-        let vector = eigen.eigenvectors.column(first);
-        let length = vector.norm();
-        if !(longest > 0.0 && longest.is_finite() && (length - 1.0).abs() < 0.1) {
-            return None;
-        }
-        // An axis of length 0 would leave no room for errors.
-        let lengths = [longest, next.max(0.01 * longest)];
-        Some(Self { direction: vector.iter().map(|x| x / length).collect(), lengths })
-    }
-
-    /// Of the mean, given the inverse of the standard deviations: the part along the axis, the
-    /// rest, and both in units of their lengths.
-    fn weightings(&self, inverse: &[f64]) -> [Tensor<2>; 3] {
-        let (axis, latent) = (&self.direction, self.direction.len());
-        let along: Vec<f64> = axis.iter().zip(inverse).map(|(a, inverse)| a * inverse).collect();
-        let rest = (0..latent * latent).map(|at| {
-            let (i, j) = (at / latent, at % latent);
-            (f64::from(u8::from(i == j)) - axis[i] * axis[j]) * inverse[j]
-        });
-        let rest: Vec<f64> = rest.collect();
-        let [longest, next] = self.lengths;
-        let both = along.iter().map(|a| a / longest).chain(rest.iter().map(|a| a / next));
-        let both = tensor(both.collect(), [latent + 1, latent]);
-        [tensor(along, [1, latent]), tensor(rest, [latent, latent]), both]
-    }
-}
-
-fn tensor<const D: usize>(numbers: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
+pub(super) fn tensor<const D: usize>(numbers: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(numbers, shape), (&Device::flex(), DType::F64))
 }
 

@@ -8,7 +8,33 @@ pub struct Reachable {
     shift: f64,
     shifts: Option<Vec<f64>>,
     scales: Vec<[f64; 2]>,
+    logarithms: Logarithms,
     ellipsoid: Option<Ellipsoid>,
+}
+
+/// Bounds on the logarithms k of all scales together, and of both with whitened shifts h:
+///
+/// ```text
+/// |k| <= length,    |h|^2 + (weight |k|)^2 <= joint^2
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Logarithms {
+    /// Of the logarithms.
+    pub length: f64,
+    /// What they count beside shifts.
+    pub weight: f64,
+    /// Of shifts and weighted logarithms; infinite where nothing is known.
+    pub joint: f64,
+}
+
+impl Logarithms {
+    /// The length of the logarithms where the shift is at least so long.
+    fn beyond(&self, shift: f64) -> f64 {
+        let rest = self.joint * self.joint * (1.0 + 1e-12) - shift * shift;
+        let together = rest.max(0.0).sqrt() / self.weight * (1.0 + 1e-12);
+        // A weight of 0 says nothing.
+        if together.is_nan() { self.length } else { self.length.min(together) }
+    }
 }
 
 /// Bounds on whitened shifts h in terms of their part along an axis and the rest: with
@@ -62,6 +88,9 @@ pub enum InvalidReachable {
         /// The bound.
         value: f64,
     },
+    /// The logarithms of all scales are bounded by a number that is negative or none.
+    #[error("logarithms of scales are at most {0} long; bounds are not negative")]
+    Logarithms(f64),
     /// Not one bound on the shift for each latent.
     #[error("{found} bounds on the shifts of {latents} latents")]
     Latents {
@@ -97,7 +126,10 @@ impl Reachable {
                 return Err(InvalidReachable::Scale { latent, low, high });
             }
         }
-        Ok(Self { shift, shifts: None, scales, ellipsoid: None })
+        let squares = scales.iter().map(|[low, high]| low.ln().powi(2).max(high.ln().powi(2)));
+        let length = squares.sum::<f64>().sqrt() * (1.0 + 1e-12);
+        let logarithms = Logarithms { length, weight: 0.0, joint: f64::INFINITY };
+        Ok(Self { shift, shifts: None, scales, logarithms, ellipsoid: None })
     }
 
     /// The same, where the shift of each latent alone, `|mu_i(x') - mu_i(x)| / sigma_i(x)`, is
@@ -118,6 +150,20 @@ impl Reachable {
         let together = shifts.iter().map(|shift| shift * shift).sum::<f64>().sqrt();
         self.shift = self.shift.min(together * (1.0 + 1e-12));
         self.shifts = Some(shifts);
+        Ok(self)
+    }
+
+    /// The same, where the logarithms of all scales are bounded together.
+    ///
+    /// # Errors
+    /// If a number is negative or NaN.
+    pub fn with_logarithms(mut self, logarithms: Logarithms) -> Result<Self, InvalidReachable> {
+        let Logarithms { length, weight, joint } = logarithms;
+        if let Some(value) = [length, weight, joint].into_iter().find(|&v| v.is_nan() || v < 0.0) {
+            return Err(InvalidReachable::Logarithms(value));
+        }
+        let length = length.min(self.logarithms.length);
+        self.logarithms = Logarithms { length, ..logarithms };
         Ok(self)
     }
 
@@ -153,7 +199,10 @@ impl Reachable {
         let ellipsoid = self.ellipsoid?;
         let rest = ellipsoid.rest(least, self.shift)?;
         let shift = (half.hypot(rest) + ellipsoid.misplaced) * (1.0 + 1e-12);
-        Some(Self { shift, shifts: None, scales: self.scales.clone(), ellipsoid: None })
+        let length = self.logarithms_beyond(least);
+        let logarithms = Logarithms { length, weight: 0.0, joint: f64::INFINITY };
+        let scales = self.scales.clone();
+        Some(Self { shift, shifts: None, scales, logarithms, ellipsoid: None })
     }
 
     /// The length of the whitened shift, at most.
@@ -164,6 +213,17 @@ impl Reachable {
     /// The shift of each latent, at most, if bounded one by one.
     pub fn shifts(&self) -> Option<&[f64]> {
         self.shifts.as_deref()
+    }
+
+    /// Bounds on the logarithms of all scales.
+    pub fn logarithms(&self) -> Logarithms {
+        self.logarithms
+    }
+
+    /// The length of the logarithms of all scales where the whitened shift is at least so long, at
+    /// most.
+    pub fn logarithms_beyond(&self, shift: f64) -> f64 {
+        self.logarithms.beyond(shift)
     }
 
     /// The range of each latent's scale.
@@ -191,6 +251,24 @@ mod tests {
         let one = Reachable::new(1.0, vec![[1.0, 1.0]]).unwrap();
         assert_eq!(say(one.clone().with_shifts(vec![])), "0 bounds on the shifts of 1 latents");
         assert!(say(one.with_shifts(vec![f64::NAN])).starts_with("the shift of latent 0"));
+    }
+
+    #[test]
+    fn logarithms_are_what_ranges_and_shifts_leave() {
+        let two = Reachable::new(2.0, vec![[0.9, 1.05], [1.0, 1.2]]).unwrap();
+        let by_ranges = 0.9_f64.ln().hypot(1.2_f64.ln());
+        assert!((two.logarithms_beyond(1.9) - by_ranges).abs() < 1e-9);
+        let with = |length, weight, joint| {
+            two.clone().with_logarithms(Logarithms { length, weight, joint })
+        };
+        let known = with(0.15, 10.0, 2.0).unwrap();
+        assert_eq!(known.logarithms_beyond(0.0), 0.15);
+        assert!((known.logarithms_beyond(1.6) - 0.12).abs() < 1e-9);
+        assert!(known.logarithms_beyond(2.0) < 1e-5);
+        assert!((with(9.0, 0.0, 1.0).unwrap().logarithms_beyond(0.5) - by_ranges).abs() < 1e-9);
+        let said = with(-1.0, 1.0, 1.0).unwrap_err().to_string();
+        assert_eq!(said, "logarithms of scales are at most -1 long; bounds are not negative");
+        assert!(with(1.0, f64::NAN, 1.0).is_err() && with(1.0, 1.0, -1.0).is_err());
     }
 
     #[test]

@@ -34,13 +34,16 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use super::Reachable;
 use super::tradeoff::Tradeoff;
+use super::{Reachable, joint, moments};
+use crate::statistics::MomentLimits;
 
 /// Orders that are tried, between which the best is refined.
 const ORDERS: usize = 16;
 /// Refinements of the best order.
 const REFINEMENTS: usize = 12;
+/// So far below one half one bound is enough: what it is exactly serves the search only.
+const CLEAR: f64 = 0.45;
 /// Relative and absolute allowances for rounding in a divergence.
 const ROUNDING: (f64, f64) = (1e-12, 1e-14);
 
@@ -70,6 +73,29 @@ impl<'a> Scales<'a> {
     pub fn with_shift_of(&self, other: Reachable) -> Self {
         assert_eq!(self.reachable.scales(), other.scales(), "ranges of scales");
         Self { reachable: Cow::Owned(other), tradeoff: Rc::clone(&self.tradeoff) }
+    }
+
+    /// The most that `P(|Delta| > r)` can be under any of the posteriors, from limits of the moments
+    /// of "beyond r" up to `order` (0, 1 or 2). 1 where a number is NaN. One half and more say no more
+    /// than that less was not shown.
+    ///
+    /// # Panics
+    /// If the order is more than 2.
+    pub fn beyond(&self, limits: &MomentLimits, order: usize) -> f64 {
+        let shifted = |order| moments::shifted(limits, self.shift(), order);
+        // More moments tell more, unless one is NaN.
+        let known = [limits.probability, limits.mean, limits.curvature];
+        let order = known[..=order].iter().take_while(|moment| !moment.is_nan()).count();
+        let Some(order) = order.checked_sub(1) else { return 1.0 };
+        let shifted = (0..=order).map(shifted).fold(1.0, f64::min);
+        let apart = || self.scaled(limits.probability, shifted);
+        // Neither can be less than the shift alone leads to.
+        let still = self.reachable.logarithms().length == 0.0;
+        if still || shifted >= 0.5 {
+            return apart();
+        }
+        let joint = joint::beyond(limits, &self.reachable, order);
+        if joint < CLEAR { joint } else { joint.min(apart()) }
     }
 
     /// The most that `P(|Delta| > r)` can be under any of the posteriors, if it is at most `beyond`

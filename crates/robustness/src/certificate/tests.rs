@@ -115,7 +115,8 @@ proptest! {
         let change = Scales::new(&reachable);
         let bounds = [0, 1, 2].map(|order| {
             let shifted = moments::shifted(&limits, shift, order);
-            (shifted, change.scaled(limits.probability, shifted))
+            let scaled = change.scaled(limits.probability, shifted);
+            (shifted, scaled.min(change.beyond(&limits, order)))
         });
         prop_assert!(bounds[2].0 <= bounds[1].0 + 1e-8 && bounds[1].0 <= bounds[0].0 + 1e-8);
         for (direction, length, places) in posteriors {

@@ -32,6 +32,7 @@ pub use clopper_pearson::Proportion;
 pub use corrected_moments::{CorrectedMoments, corrected_limit};
 pub use generalised_chi_square::{GeneralisedChiSquare, InvalidChiSquare};
 pub use indicator_moments::{IndicatorMoments, MomentLimits};
+pub(crate) use normal::normal_tails;
 pub use normal::{normal_cdf, normal_density, normal_quantile};
 
 #[cfg(test)]
