@@ -14,7 +14,7 @@ use vaegis_network::bounds::{InputSet, Lengths, Method, Norm};
 use vaegis_network::ops::{
     ActivationConfig, AddConfig, Function, Initialiser, LinearConfig, OperatorConfig,
 };
-use vaegis_network::{Error, Network, NetworkBuilder};
+use vaegis_network::{Error, Network, NetworkBuilder, Weights};
 
 /// One row of the balls as a set of its own.
 fn set(balls: &Balls, row: usize) -> InputSet {
@@ -193,6 +193,31 @@ proptest! {
         // Weights are not the best ones.
         prop_assert!(large.norm >= small.norm * 0.98);
     }
+}
+
+/// A function that would bend if its input could move both ways.
+#[test]
+fn a_box_leaves_no_room_to_bend() {
+    let mut builder = NetworkBuilder::new(vec![2]);
+    let config = LinearConfig { inputs: 2, outputs: 1 };
+    let linear = builder.push(OperatorConfig::Linear(config), &[0]);
+    let relu = ActivationConfig { function: Function::Relu };
+    let output = builder.push(OperatorConfig::Activation(relu), &[linear]);
+    let network = builder.finish(&[output], &mut Initialiser::new(0), &Device::flex()).unwrap();
+    let mut weights = Weights::default();
+    weights.insert("0.weight", vec![2, 1], vec![0.3, -0.9]);
+    weights.insert("0.bias", vec![1], vec![-0.5]);
+    let network = weights.apply(network, "", "weights".as_ref()).unwrap();
+    let bounder = network.bounder();
+    let differences = bounder.differences(&[0.0, 0.0]).unwrap();
+    let ball = InputSet::ball(Norm::L2, double(vec![0.0; 2], [1, 2]), &[1.0]).unwrap();
+    let boxed = ball.clone().within(&[0.0; 2], &[1.0; 2]).unwrap();
+    let length = |set: &InputSet| {
+        let weightings = [vec![Some(double(vec![1.0], [1, 1]))]];
+        differences.within(set).unwrap().lengths(&weightings).unwrap()[0].norm
+    };
+    // It rises by 0.3 in the box, and by 0.95 without, from 0.5 below where it bends.
+    assert!(length(&ball) >= 0.44 && length(&boxed) < 1e-9, "{}", length(&boxed));
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use burn::tensor::Tensor;
 
 use super::bounder::{Bounds, LinearBounds};
+use super::reach::Scratch;
 use super::real::{self, rounding};
-use super::set::{Scratch, absolute};
+use super::set::absolute;
 use super::{Interval, Pulled, UNDERFLOW};
 use crate::Value;
 

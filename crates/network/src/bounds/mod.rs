@@ -30,6 +30,7 @@ mod differences;
 mod elementwise;
 mod envelope;
 mod interval;
+mod reach;
 pub(crate) mod real;
 mod relaxation;
 mod secants;

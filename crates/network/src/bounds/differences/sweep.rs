@@ -4,9 +4,10 @@ use burn::tensor::Tensor;
 
 use super::{Differences, Layer, Slopes};
 use crate::bounds::interval::Interval;
+use crate::bounds::reach::Scratch;
 use crate::bounds::real::{self, rounding};
 use crate::bounds::secants::{self, Secant};
-use crate::bounds::set::{absolute, dot};
+use crate::bounds::set::Direction;
 use crate::bounds::{InputSet, UNDERFLOW};
 use crate::graph::Node;
 use crate::ops::{Activation, Calculus, Evaluation, Operator};
@@ -15,9 +16,6 @@ use crate::ops::{Activation, Calculus, Evaluation, Operator};
 pub(super) struct Sweep<'a> {
     differences: &'a Differences<'a>,
     set: &'a InputSet,
-    /// Middles and half the widths of the intervals of changes of the input.
-    middles: Vec<f64>,
-    halves: Vec<f64>,
     /// Of every value.
     changes: Vec<Interval>,
     /// What changes are beyond those by the Jacobian at the point.
@@ -29,23 +27,11 @@ pub(super) struct Sweep<'a> {
 impl<'a> Sweep<'a> {
     pub(super) fn new(differences: &'a Differences<'a>, set: &'a InputSet) -> Result<Self, String> {
         let [low, high] = set.changes(0);
-        let both = || low.iter().zip(&high);
-        let middles = both().map(|(low, high)| 0.5 * (low + high)).collect();
-        let halves = both().map(|(low, high)| 0.5 * (high - low)).collect();
-        let changes = Interval::new(1, low, high)?;
+        let changes = Interval::new(1, low.to_vec(), high.to_vec())?;
         let none = vec![0.0; differences.point.len()];
         let remainders = vec![Interval::new(1, none.clone(), none)?];
         let sizes = vec![changes.magnitudes()];
-        Ok(Self {
-            differences,
-            set,
-            middles,
-            halves,
-            changes: vec![changes],
-            remainders,
-            sizes,
-            slopes: vec![],
-        })
+        Ok(Self { differences, set, changes: vec![changes], remainders, sizes, slopes: vec![] })
     }
 
     /// Through an affine operator.
@@ -118,15 +104,15 @@ impl<'a> Sweep<'a> {
         let features = self.differences.point.len();
         let charge = self.differences.rounding();
         let (mut low, mut high) = (vec![], vec![]);
-        let rows = layer.jacobian.chunks_exact(features).zip(&layer.norms);
+        let mut scratch = Scratch::default();
+        let rows = layer.jacobian.chunks_exact(features);
         let rests = self.remainders[layer.input].ends();
-        for (feature, ((row, &[largest, norm]), rest)) in rows.zip(rests).enumerate() {
+        for (feature, (row, rest)) in rows.zip(rests).enumerate() {
             let error = charge * self.sizes[layer.input][feature] + UNDERFLOW;
-            let ball = self.set.largest_change(0, largest, norm);
-            let (middle, half) = (dot(row, &self.middles), absolute(row, &self.halves));
-            let (least, most) = (middle - half, middle + half);
-            low.push(least.max(-ball) + rest[0] - error);
-            high.push(most.min(ball) + rest[1] + error);
+            let [fall, rise] = [Direction::Down, Direction::Up]
+                .map(|direction| self.set.reach(0, row, direction, &mut scratch));
+            low.push(rest[0] - fall - error);
+            high.push(rest[1] + rise + error);
         }
         // What interval arithmetic says holds as well; a change of 0 is possible.
         let both = self.changes[layer.input].intersect(low, high)?;
