@@ -47,5 +47,6 @@ pub use interval::Interval;
 pub(crate) use interval::{LARGEST, UNDERFLOW};
 pub use relaxation::{Pulled, Relaxation};
 pub(crate) use relaxation::{affine_interval, affine_relaxation};
+pub(crate) use secants::is_line;
 pub use set::{InputSet, Norm};
 pub use spectral::spectral_norm;

@@ -28,6 +28,11 @@ pub(super) fn tangent(pieces: &[Piece], at: f64) -> f64 {
     piece(pieces, at).curve.slope(at)
 }
 
+/// Whether all pieces between these ends are one straight line.
+pub(crate) fn is_line(pieces: &[Piece], ends: [f64; 2]) -> bool {
+    matches!(bend(met(pieces, ends)), Some(Bend::Line(_)))
+}
+
 /// Secants from anywhere in `start` to anywhere in `[low, high]`.
 pub(super) fn secant(pieces: &[Piece], start: [f64; 2], ends: [f64; 2], tangent: f64) -> Secant {
     let hull = [start[0].min(ends[0]), start[1].max(ends[1])];

@@ -158,6 +158,16 @@ impl InputSet {
         }
     }
 
+    /// How much a linear function can change by in a row, whatever the box, of which are given the
+    /// largest absolute coefficient and the Euclidean norm of all.
+    pub(super) fn reach_of_ball(&self, row: usize, largest: f64, norm: f64) -> f64 {
+        match self.norm {
+            Norm::L1 => self.radii[row] * largest,
+            Norm::L2 => self.radii[row] * norm,
+            Norm::LInf => f64::INFINITY,
+        }
+    }
+
     /// A lower bound on the minimum of a linear function over the set of a row, given its
     /// [`largest`](Self::largest).
     pub(crate) fn minimum(

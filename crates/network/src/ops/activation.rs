@@ -3,7 +3,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Calculus, Evaluation, Function, Initialiser, Piece, only};
-use crate::bounds::{Elementwise, Envelope, Interval, Line, Planes, Pulled, Relaxation};
+use crate::bounds::{Elementwise, Envelope, Interval, Line, Planes, Pulled, Relaxation, is_line};
 
 /// Configuration of [`Activation`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,15 @@ impl Activation {
         let low = input.low().iter().copied().fold(f64::INFINITY, f64::min);
         let high = input.high().iter().copied().fold(f64::NEG_INFINITY, f64::max);
         self.config.function.pieces(low, high)
+    }
+
+    /// Whether the function is defined and one straight line on an interval.
+    pub(crate) fn is_line(&self, low: f64, high: f64) -> bool {
+        let function = self.config.function;
+        low.is_finite()
+            && high.is_finite()
+            && function.defined(low, high).is_ok()
+            && function.pieces(low, high).is_ok_and(|pieces| is_line(&pieces, [low, high]))
     }
 
     fn scale(&self, at: Evaluation<'_>, vectors: Tensor<3>) -> Tensor<3> {

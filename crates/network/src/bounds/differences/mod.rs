@@ -36,6 +36,7 @@ use sweep::Sweep;
 use super::interval::Interval;
 use super::real::{self, rounding};
 use super::secants;
+use super::set::length;
 use super::unit;
 use super::{Bounder, InputSet, Method, Norm, Relaxation};
 use crate::ops::{Activation, Calculus, Operator};
@@ -64,6 +65,8 @@ struct Layer {
     tangents: Vec<f64>,
     /// Of what it reads by the input, `[features, input features]` flattened.
     jacobian: Vec<f64>,
+    /// Largest absolute entry and Euclidean norm of every row of the Jacobian.
+    norms: Vec<[f64; 2]>,
 }
 
 /// What is known of all changes within a set.
@@ -174,7 +177,10 @@ impl Differences<'_> {
         if jacobian.iter().any(|entry| !entry.is_finite()) {
             return Err("has a Jacobian before it that is not finite".to_string());
         }
-        Ok(Layer { node, input, tangents, jacobian })
+        let largest = |row: &[f64]| row.iter().fold(0.0, |m: f64, a| m.max(a.abs()));
+        let norms = jacobian.chunks_exact(self.point.len());
+        let norms = norms.map(|row| [largest(row), length(row)]).collect();
+        Ok(Layer { node, input, tangents, jacobian, norms })
     }
 
     /// Coefficients of a value's features on their way back to the input. `slopes` are those of the

@@ -53,7 +53,7 @@ impl<'a> Sweep<'a> {
 
     /// Through an element-wise function.
     pub(super) fn bend(&mut self, layer: &Layer, activation: &Activation) -> Result<(), String> {
-        let range = self.range(layer)?;
+        let range = self.range(layer, activation)?;
         let centre = &self.differences.centre[layer.input];
         let arguments: (Vec<f64>, Vec<f64>) = (centre.ends().zip(range.ends()))
             .map(|(at, by)| (outward(at[0] + by[0], -1.0), outward(at[1] + by[1], 1.0)))
@@ -100,19 +100,28 @@ impl<'a> Sweep<'a> {
     }
 
     /// How much each of the numbers that a function reads can change.
-    fn range(&self, layer: &Layer) -> Result<Interval, String> {
+    fn range(&self, layer: &Layer, activation: &Activation) -> Result<Interval, String> {
         let features = self.differences.point.len();
         let charge = self.differences.rounding();
         let (mut low, mut high) = (vec![], vec![]);
         let mut scratch = Scratch::default();
-        let rows = layer.jacobian.chunks_exact(features);
+        let rows = layer.jacobian.chunks_exact(features).zip(&layer.norms);
         let rests = self.remainders[layer.input].ends();
-        for (feature, (row, rest)) in rows.zip(rests).enumerate() {
+        let centres = self.differences.centre[layer.input].ends();
+        let features = rows.zip(rests.zip(centres)).enumerate();
+        for (feature, ((row, &[largest, norm]), (rest, centre))) in features {
             let error = charge * self.sizes[layer.input][feature] + UNDERFLOW;
-            let [fall, rise] = [Direction::Down, Direction::Up]
-                .map(|direction| self.set.reach(0, row, direction, &mut scratch));
-            low.push(rest[0] - fall - error);
-            high.push(rest[1] + rise + error);
+            let ball = self.set.reach_of_ball(0, largest, norm);
+            let [mut fall, mut rise] = [ball - rest[0] + error, ball + rest[1] + error];
+            // What the box leaves of the ball takes a while, and matters where the function bends.
+            if !activation.is_line(centre[0] - fall, centre[1] + rise) {
+                let mut reach =
+                    |direction| self.set.reach(0, row, direction, &mut scratch).min(ball);
+                fall = reach(Direction::Down) - rest[0] + error;
+                rise = reach(Direction::Up) + rest[1] + error;
+            }
+            low.push(-fall);
+            high.push(rise);
         }
         // What interval arithmetic says holds as well; a change of 0 is possible.
         let both = self.changes[layer.input].intersect(low, high)?;
