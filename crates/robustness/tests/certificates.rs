@@ -257,7 +257,7 @@ fn no_attack_inside_a_certified_ball_breaks_it() {
 }
 
 /// Inputs at exactly a distance, or nearer where the box ends: along each row of the encoder's
-/// Jacobian, both ways, and along random directions.
+/// Jacobian, both ways, and along random directions, but for what is at the end of the box already.
 fn perturbed(case: &Case, encoder: &Network, distance: f64) -> Vec<Vec<f64>> {
     let Domain { norm, bounds, units } = &case.domain;
     let unit = |k: usize| units.as_ref().map_or(1.0, |units| f64::from(units[k]));
@@ -274,23 +274,32 @@ fn perturbed(case: &Case, encoder: &Network, distance: f64) -> Vec<Vec<f64>> {
     let mut all = vec![];
     for direction in directions {
         let scaled: Vec<f64> = direction.iter().enumerate().map(|(k, d)| d * unit(k)).collect();
-        // What a linear function rises most by.
-        let steepest: Vec<f64> = match norm {
-            Norm::L2 => scaled,
-            Norm::LInf => scaled.iter().map(|d| d.signum()).collect(),
-            Norm::L1 => {
-                let largest = scaled.iter().fold(0.0f64, |m, d| m.max(d.abs()));
-                scaled.iter().map(|d| if d.abs() == largest { *d } else { 0.0 }).collect()
-            }
-        };
-        let size = norm.of(steepest.iter().copied());
-        if size == 0.0 {
-            continue;
-        }
         for sign in [-1.0, 1.0] {
+            // No step is wasted on what is at the end of the box.
+            let step = |(&d, &x): (&f64, &f64)| {
+                let end = if sign * d > 0.0 { high } else { low };
+                if x == f64::from(end) { 0.0 } else { sign * d }
+            };
+            let possible: Vec<f64> = scaled.iter().zip(&x).map(step).collect();
+            // What a linear function rises most by.
+            let steepest: Vec<f64> = match norm {
+                Norm::L2 => possible,
+                Norm::LInf => {
+                    possible.iter().map(|d| if *d == 0.0 { 0.0 } else { d.signum() }).collect()
+                }
+                Norm::L1 => {
+                    let largest = possible.iter().fold(0.0f64, |m, d| m.max(d.abs()));
+                    let chosen = |d: &f64| if d.abs() == largest { *d } else { 0.0 };
+                    possible.iter().map(chosen).collect()
+                }
+            };
+            let size = norm.of(steepest.iter().copied());
+            if size == 0.0 {
+                continue;
+            }
             all.push(
                 (0..FEATURES)
-                    .map(|k| x[k] + sign * distance * unit(k) * steepest[k] / size)
+                    .map(|k| x[k] + distance * unit(k) * steepest[k] / size)
                     .map(|x| x.clamp(f64::from(low), f64::from(high)))
                     .collect(),
             );

@@ -19,7 +19,8 @@
 //! **Ranges.** The network is linear about x but for remainders of the functions: z changes by
 //! `B d`, with B the Jacobian at x, which is formed once for all radii, and by an interval that
 //! interval arithmetic carries from function to function. That costs two products with vectors where
-//! CROWN takes products with matrices, and for small balls is as close.
+//! CROWN takes products with matrices, and for small balls is as close. Where the ball alone would let a
+//! function bend, `B d` is bounded over the ball and the box together.
 //!
 //! **Rounding.** A chain of k products errs by at most `k gamma` times the product of absolute
 //! values (Higham 2002, section 3.5), of which `sizes` keeps the values for absolute changes. These
