@@ -15,7 +15,7 @@ pub(super) enum Direction {
 
 impl Direction {
     /// The ends that features with positive and with negative coefficients go to.
-    fn of<'a>(self, [low, high]: [&'a [f64]; 2]) -> [&'a [f64]; 2] {
+    fn of(self, [low, high]: [&[f64]; 2]) -> [&[f64]; 2] {
         match self {
             Self::Down => [low, high],
             Self::Up => [high, low],
