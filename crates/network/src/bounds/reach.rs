@@ -1,7 +1,8 @@
 //! How far linear functions can reach over balls about 0 within boxes.
 //!
-//! Upper bounds, but for rounding: all of them are sums and products of numbers that are not negative,
-//! and of their halves.
+//! Upper bounds, but for rounding, which is relative to them: those over boxes and cross-polytopes are sums
+//! of numbers that are not negative. In that over a ball one term is subtracted, but where d is clipped
+//! `|a| >= t |limit|`, so that no term is more than twice the result.
 //!
 //! # Shapes
 //! Coefficients: `[features]`; limits: those of features with positive and of those with negative
