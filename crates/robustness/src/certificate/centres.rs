@@ -7,7 +7,7 @@ use vaegis_vae::Purpose;
 use super::cover;
 use super::draws::Plan;
 use crate::probability::PREDICTED;
-use crate::statistics::{CorrectedMoments, IndicatorMoments, MomentLimits};
+use crate::statistics::{CorrectedMoments, MomentLimits, Sectors};
 use crate::surrogate::Prediction;
 use crate::{Encoding, Error, Target, probability};
 
@@ -26,6 +26,7 @@ pub(super) struct Centres<'a> {
     encoding: &'a Encoding,
     radii: &'a [f64],
     axis: Option<&'a [f64]>,
+    sectors: Sectors,
     /// About each centre.
     draws: u64,
     /// Error probability of what is said about each.
@@ -33,7 +34,7 @@ pub(super) struct Centres<'a> {
     /// Predictions for the radii that were fitted about x.
     predictions: &'a [Option<Prediction>],
     /// None where a reconstruction is not finite.
-    guessed: HashMap<isize, Option<Vec<MomentLimits>>>,
+    guessed: HashMap<isize, Option<Vec<Vec<MomentLimits>>>>,
     measured: HashMap<isize, Option<Vec<CorrectedMoments>>>,
 }
 
@@ -53,17 +54,29 @@ impl<'a> Centres<'a> {
         let [with, without] = SHARES;
         let draws = draws / if predicted { with } else { without };
         let alpha = alpha * cover::share(1);
-        Self { target, encoding, radii, axis, draws, alpha, predictions, guessed, measured }
+        let sectors = axis.map_or(Sectors::whole(), Sectors::about);
+        Self {
+            target,
+            encoding,
+            radii,
+            axis,
+            sectors,
+            draws,
+            alpha,
+            predictions,
+            guessed,
+            measured,
+        }
     }
 
-    /// What limits about a centre may be near to.
-    pub(super) fn guess(&mut self, centre: isize, slot: usize) -> Option<MomentLimits> {
+    /// What limits about a centre may be near to, in each sector.
+    pub(super) fn guess(&mut self, centre: isize, slot: usize) -> Option<&[MomentLimits]> {
         if !self.guessed.contains_key(&centre) {
             let shifted = self.shifted(centre)?;
             let guessed = self.expected(centre, &shifted).ok();
             self.guessed.insert(centre, guessed);
         }
-        Some(self.guessed[&centre].as_ref()?[slot])
+        Some(&self.guessed[&centre].as_ref()?[slot])
     }
 
     /// What draws say about a centre.
@@ -77,17 +90,17 @@ impl<'a> Centres<'a> {
     }
 
     /// By what was predicted about x if anything was, or by few draws.
-    fn expected(&self, centre: isize, shifted: &Encoding) -> Result<Vec<MomentLimits>, Error> {
+    fn expected(&self, centre: isize, shifted: &Encoding) -> Result<Vec<Vec<MomentLimits>>, Error> {
         let (target, radii, purpose) = (self.target, self.radii, Purpose::Pilot);
         let (first, few) = (first(centre), self.draws.min(GUESSED));
         if !self.predictions.is_empty() && self.predictions.iter().all(Option::is_some) {
             let range = first..first + PREDICTED * few;
             let said = Prediction::moments(self.predictions, target, purpose, shifted, range);
-            return Ok(said.iter().flatten().map(IndicatorMoments::guess).collect());
+            return Ok(said.iter().flatten().map(|said| said.guess(&self.sectors)).collect());
         }
         let seen =
             probability::beyond(target, purpose, shifted, radii, first, &Plan::exactly(few))?;
-        Ok(seen.iter().map(|beyond| beyond.moments.guess()).collect())
+        Ok(seen.iter().map(|beyond| beyond.moments.guess(&self.sectors)).collect())
     }
 
     fn measure(&self, centre: isize, shifted: &Encoding) -> Result<Vec<CorrectedMoments>, Error> {

@@ -13,10 +13,13 @@
 //! draw that tells their limits: half of alpha is the first's, the rest is shared by the others. All
 //! hold together with error alpha, whichever of them are needed.
 
-use super::margin::{Certificate, Method, excess, method};
+use std::rc::Rc;
+
+use super::directions::Known;
+use super::margin::{Certificate, Method};
 use super::scale::Scales;
 use super::{Reachable, Search};
-use crate::statistics::{MomentLimits, normal_quantile};
+use crate::statistics::normal_quantile;
 
 /// Distance between neighbouring centres, in standard deviations.
 pub const STEP: f64 = 0.5;
@@ -53,23 +56,23 @@ pub fn from_centres(
     r: f64,
     alpha: f64,
     search: &Search,
-    mut limits: impl FnMut(isize, Wanted) -> Option<MomentLimits>,
+    mut limits: impl FnMut(isize, Wanted) -> Option<Rc<Known>>,
     mut reachable: impl FnMut(f64) -> Option<Reachable>,
 ) -> Certificate {
     let first = limits(0, Wanted::Limits);
-    let beyond = first.map_or(1.0, |limits| limits.probability);
+    let beyond = first.as_ref().map_or(1.0, |known| known.probability());
     let Some(first) = first.filter(|_| beyond < 0.5 && alpha < 1.0) else {
         return Certificate::found(r, alpha, None, beyond);
     };
     let alone = search.largest(normal_quantile(beyond), |distance| {
         let reachable = reachable(distance)?;
-        let excess = excess(&first, &Scales::new(&reachable));
+        let excess = first.excess(&Scales::new(&reachable));
         Some((excess, (excess, reachable)))
     });
     let Some((margin, (at_margin, nearest))) = alone else {
         return Certificate::found(r, alpha, None, beyond);
     };
-    let method = method(&first, &Scales::new(&nearest));
+    let method = first.method(&Scales::new(&nearest));
     let mut covers = |reachable: &Reachable, wanted| {
         covered(reachable, &Scales::new(reachable), |centre| limits(centre, wanted))
     };
@@ -96,7 +99,7 @@ pub fn from_centres(
 fn covered(
     reachable: &Reachable,
     scales: &Scales<'_>,
-    mut limits: impl FnMut(isize) -> Option<MomentLimits>,
+    mut limits: impl FnMut(isize) -> Option<Rc<Known>>,
 ) -> f64 {
     if reachable.ellipsoid().is_none() {
         return f64::INFINITY;
@@ -107,7 +110,7 @@ fn covered(
         let Some(slice) = slice else { return most };
         let scales = scales.with_shift_of(slice);
         for centre in [distance, -distance] {
-            let here = limits(centre).map_or(f64::INFINITY, |limits| excess(&limits, &scales));
+            let here = limits(centre).map_or(f64::INFINITY, |known| known.excess(&scales));
             most = most.max(here);
             // NaN is not within r either.
             if here.is_nan() || most >= 0.0 {
@@ -124,9 +127,10 @@ mod tests {
     use std::cell::Cell;
 
     use super::super::Ellipsoid;
-    use super::super::margin::from_limits;
+    use super::super::margin::from_known;
     use super::super::tests::Event;
     use super::*;
+    use crate::statistics::MomentLimits;
     use proptest::prelude::*;
     use proptest::test_runner::{Config, TestRunner};
 
@@ -148,9 +152,12 @@ mod tests {
         moved
     }
 
-    fn certified(event: &Event, ratio: f64, scale: f64) -> Certificate {
+    fn certified(event: &Event, ratio: f64, scale: f64, directed: bool) -> Certificate {
         let latents = event.weights.len();
-        let limits = |centre, _| Some(from_centre(event, centre).limits());
+        let limits = |centre, _| {
+            let event = from_centre(event, centre);
+            Some(Rc::new(if directed { event.known() } else { event.limits().into() }))
+        };
         let reachable = |distance| ellipsoid(distance, latents, ratio, scale);
         from_centres(4.0, 0.0, &SEARCH, limits, reachable)
     }
@@ -171,7 +178,7 @@ mod tests {
 
     /// A slab that is safe along the whole axis.
     fn slab() -> Event {
-        Event { weights: vec![1e-9, 1.0], centre: vec![0.0; 2], ends: vec![2.0, f64::INFINITY] }
+        Event { weights: vec![1e-9, 1.0], centre: vec![0.0; 2], ends: vec![1.2, f64::INFINITY] }
     }
 
     #[derive(Debug, Clone)]
@@ -179,6 +186,8 @@ mod tests {
         event: Event,
         ratio: f64,
         scale: f64,
+        /// Whether limits are known by directions: then fewer covers are needed.
+        directed: bool,
         /// Directions, and places in ranges of scales.
         probes: Vec<(Vec<f64>, Vec<f64>)>,
     }
@@ -187,10 +196,10 @@ mod tests {
         let vector = |low: f64, high: f64| prop::collection::vec(low..high, 3);
         let probes = prop::collection::vec((vector(-1.0, 1.0), vector(-1.0, 1.0)), 40);
         let event = (vector(0.05, 1.0), vector(-1.0, 1.0), 0.02..0.4_f64);
-        (event, 0.1..1.0_f64, 0.0..0.15_f64, probes).prop_map(
-            |((weights, centre, probability), ratio, scale, probes)| {
+        (event, 0.05..0.7_f64, 0.0..0.15_f64, prop::bool::ANY, probes).prop_map(
+            |((weights, centre, probability), ratio, scale, directed, probes)| {
                 let event = outside(weights, centre, probability);
-                Case { event, ratio, scale, probes }
+                Case { event, ratio, scale, directed, probes }
             },
         )
     }
@@ -199,9 +208,9 @@ mod tests {
     #[test]
     fn what_is_covered_is_safe() {
         let covered = Cell::new(0);
-        let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
-        let property = |Case { event, ratio, scale, probes }: Case| {
-            let found = certified(&event, ratio, scale);
+        let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
+        let property = |Case { event, ratio, scale, directed, probes }: Case| {
+            let found = certified(&event, ratio, scale, directed);
             covered.set(covered.get() + u32::from(found.method() == Method::Cover));
             let margin = found.margin();
             for (direction, scales) in probes {
@@ -221,12 +230,12 @@ mod tests {
     /// What ends a cover along a safe axis are its centres, exactly.
     #[test]
     fn centres_reach_as_far_as_they_stand() {
-        let found = certified(&slab(), 0.1, 0.0);
+        let found = certified(&slab(), 0.1, 0.0, true);
         let end = FARTHEST + 0.5 * STEP;
         assert_eq!(found.method(), Method::Cover);
         assert!(found.margin() <= end && found.margin() > 0.998 * end, "{}", found.margin());
         let reachable = |distance| ellipsoid(distance, 2, 0.1, 0.0);
-        let alone = from_limits(4.0, &slab().limits(), 0.0, &SEARCH, reachable);
+        let alone = from_known(4.0, &slab().known(), 0.0, &SEARCH, reachable);
         assert!(alone.margin() < 0.5 * end, "{}", alone.margin());
     }
 
@@ -238,19 +247,19 @@ mod tests {
             asked.set(0);
             let limits = |centre: isize, wanted| {
                 let probability = match (centre, wanted) {
-                    (0, _) => return Some(slab().limits()),
+                    (0, _) => return Some(Rc::new(slab().known())),
                     (_, Wanted::Guess) => guess,
                     (_, Wanted::Limits) => {
                         asked.set(asked.get() + 1);
                         beyond
                     }
                 };
-                Some(MomentLimits { probability, mean: 0.0, curvature: 0.0 })
+                Some(Rc::new(MomentLimits { probability, mean: 0.0, curvature: 0.0 }.into()))
             };
             let reachable = |distance| ellipsoid(distance, 2, 0.1, 0.0);
             (from_centres(4.0, 0.0, &SEARCH, limits, reachable).margin(), asked.get())
         };
-        let alone = from_limits(4.0, &slab().limits(), 0.0, &SEARCH, |distance| {
+        let alone = from_known(4.0, &slab().known(), 0.0, &SEARCH, |distance| {
             ellipsoid(distance, 2, 0.1, 0.0)
         });
         let (wrongly_bold, asked) = margin(0.0, 0.6);
@@ -263,7 +272,7 @@ mod tests {
     fn what_is_not_known_is_not_safe() {
         let knowing = |last: isize| {
             let limits = |centre: isize, _| {
-                (centre.abs() <= last).then(|| from_centre(&slab(), centre).limits())
+                (centre.abs() <= last).then(|| Rc::new(from_centre(&slab(), centre).known()))
             };
             let reachable = |distance| ellipsoid(distance, 2, 0.1, 0.0);
             from_centres(4.0, 0.0, &SEARCH, limits, reachable).margin()

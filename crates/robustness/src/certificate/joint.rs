@@ -58,7 +58,8 @@ use std::sync::OnceLock;
 use nalgebra::{Matrix3, Vector3};
 
 use super::Reachable;
-use super::moments::{self, Dual, descend, hermite, hermite_moments};
+use super::moments::{Dual, descend, hermite, hermite_moments};
+use super::scale::CLEAR;
 use crate::statistics::{MomentLimits, normal_tails};
 
 /// Cells in a unit of t.
@@ -70,7 +71,7 @@ const BEYOND: f64 = 6.5;
 /// The longest shift.
 const LONGEST: f64 = 8.0;
 /// Shifts that are at least this share of the longest are looked at together.
-const SHORTER: f64 = 0.93;
+const SHORTER: f64 = 0.97;
 /// And all that are at most this share of it.
 const LAST: f64 = 0.3;
 /// Ranges of `ln sigma` are at most this long, and no more than so many.
@@ -122,26 +123,44 @@ struct Along {
 }
 
 /// The most that the probability beyond r can be under any of the posteriors, from limits of the
-/// moments of "beyond r" up to `order`, none of which is NaN. One half and more say no more than that
-/// less was not shown.
-pub(super) fn beyond(limits: &MomentLimits, reachable: &Reachable, order: usize) -> f64 {
+/// moments of "beyond r" up to `order`, none of which is NaN; given dual variables that are good where
+/// scales do not change. One half and more say no more than that less was not shown.
+pub(super) fn beyond(
+    limits: &MomentLimits,
+    reachable: &Reachable,
+    order: usize,
+    duals: Vector3<f64>,
+) -> f64 {
     let known = [limits.probability, limits.mean, limits.curvature];
     let known = Vector3::from(known.map(|moment| moment.max(0.0)));
-    let (mut shift, mut worst) = (reachable.shift(), 0.0_f64);
-    // Long shifts leave little for the scales, and the other way round.
-    loop {
-        let last = shift <= LAST * reachable.shift();
-        let shorter = if last { 0.0 } else { SHORTER * shift };
-        let longest = reachable.logarithms_beyond(shorter);
-        let Some(joint) = Joint::new(reachable, shift, longest) else { return 1.0 };
-        let (_, duals) = moments::best(limits, shift, order);
-        worst = worst.max(joint.bound(&known, duals, order + 1));
-        // Shorter shifts are covered, if the scales can be no farther from 1.
-        if worst >= 0.5 || longest >= reachable.logarithms_beyond(0.0) {
-            return worst;
+    let (longest, free) = (reachable.shift(), reachable.logarithms_beyond(0.0));
+    let last = (LAST.ln() / SHORTER.ln()).ceil() as usize + 1;
+    let length =
+        |place: usize| if place == last { 0.0 } else { longest * SHORTER.powi(place as i32) };
+    let (mut worst, mut duals, mut covered) = (0.0_f64, duals, last);
+    // Long shifts leave little for the scales, and the other way round: so all lengths are cut into
+    // ranges, which are halved where they do not clearly show enough.
+    let mut ranges = vec![(1, last), (0, 1)];
+    while let Some((start, end)) = ranges.pop().filter(|_| worst < 0.5) {
+        if start >= covered {
+            continue;
         }
-        shift = shorter;
+        let logarithms = reachable.logarithms_beyond(length(end));
+        let joint = Joint::new(reachable, length(start), logarithms);
+        let (here, best) =
+            joint.map_or((1.0, duals), |joint| joint.bound(&known, duals, order + 1));
+        if end == start + 1 || here <= worst.max(CLEAR) {
+            (worst, duals) = (worst.max(here), best);
+            // Shorter shifts are covered, if the scales can be no farther from 1.
+            if logarithms >= free {
+                covered = end;
+            }
+        } else {
+            let middle = (start + end) / 2;
+            ranges.extend([(middle, end), (start, middle)]);
+        }
     }
+    worst
 }
 
 impl Joint {
@@ -160,25 +179,33 @@ impl Joint {
         within.then_some(Self { shift, logarithms, affinity, squares })
     }
 
-    /// From the first `count` moments and the best duals for the shift alone.
-    fn bound(&self, known: &Vector3<f64>, duals: Vector3<f64>, count: usize) -> f64 {
+    /// From the first `count` moments, and a start for their duals; and what the best were at first.
+    fn bound(
+        &self,
+        known: &Vector3<f64>,
+        start: Vector3<f64>,
+        count: usize,
+    ) -> (f64, Vector3<f64>) {
         let [low, high] = self.squares.map(|square| 0.5 * square.ln());
         let ranges = ((high - low) / RANGE).ceil().clamp(1.0, RANGES);
         let step = (high - low) / ranges;
         let size = self.shift.max(self.logarithms);
         let scale = Vector3::new(1.0, size, 0.5 * size * size);
-        let (mut duals, mut worst) = (duals, 0.0_f64);
+        let (mut duals, mut first, mut worst) = (start, start, 0.0_f64);
         for place in 0..=ranges as usize {
             let along = self.along(low + step * place as f64, step);
             let smooth = |c| along.smooth(c, known);
             duals = descend(smooth(duals), &scale, count, STEPS, smooth).c;
             // NaN bounds nothing.
             worst = worst.max(along.bound(&duals, known, self.shift).min(1.0));
+            if place == 0 {
+                first = duals;
+            }
             if worst >= 1.0 {
-                return 1.0;
+                return (1.0, first);
             }
         }
-        worst + BETWEEN * step * step
+        (worst + BETWEEN * step * step, first)
     }
 
     /// At a `ln sigma`, given how far others may be.

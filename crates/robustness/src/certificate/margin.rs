@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::directions::Known;
 use super::scale::Scales;
 use super::{Reachable, Search};
-use crate::statistics::{IndicatorMoments, MomentLimits, normal_quantile};
+use crate::statistics::{IndicatorMoments, normal_quantile};
 
 /// How a margin was certified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -139,41 +140,27 @@ pub fn from_posteriors(
         assert_eq!(reachable.scales().len(), beyond.dimensions(), "scales of latents");
         Some(reachable)
     };
-    from_limits(r, &beyond.limits(alpha), alpha, search, checked)
+    from_known(r, &beyond.limits(alpha).into(), alpha, search, checked)
 }
 
-pub(super) fn from_limits(
+pub(super) fn from_known(
     r: f64,
-    limits: &MomentLimits,
+    known: &Known,
     alpha: f64,
     search: &Search,
     mut reachable: impl FnMut(f64) -> Option<Reachable>,
 ) -> Certificate {
     let seen = |distance: f64| {
         let reachable = reachable(distance)?;
-        Some((excess(limits, &Scales::new(&reachable)), reachable))
+        Some((known.excess(&Scales::new(&reachable)), reachable))
     };
-    let robust_at_rest = limits.probability < 0.5 && alpha < 1.0;
-    let at_rest = normal_quantile(limits.probability);
+    let beyond = known.probability();
+    let robust_at_rest = beyond < 0.5 && alpha < 1.0;
+    let at_rest = normal_quantile(beyond);
     let found = robust_at_rest.then(|| search.largest(at_rest, seen)).flatten();
     let found = found.map(|(margin, reachable)| {
-        let method = method(limits, &Scales::new(&reachable));
+        let method = known.method(&Scales::new(&reachable));
         (margin, (method, reachable.shift()))
     });
-    Certificate::found(r, alpha, found, limits.probability)
-}
-
-/// `PhiInv` of the most that the probability beyond r can be under all posteriors: negative where
-/// that is less than one half.
-pub(super) fn excess(limits: &MomentLimits, scales: &Scales<'_>) -> f64 {
-    let probability = scales.beyond(limits, 2);
-    // What decides is the probability, not the rounding of its quantile.
-    let quantile = normal_quantile(probability);
-    if probability < 0.5 { quantile.min(-f64::MIN_POSITIVE) } else { quantile.max(0.0) }
-}
-
-/// By the least order of moments that shows what [`excess`] says.
-pub(super) fn method(limits: &MomentLimits, scales: &Scales<'_>) -> Method {
-    let shows = |order: &usize| scales.beyond(limits, *order) < 0.5;
-    Method::of_order((0..2).find(shows).unwrap_or(2))
+    Certificate::found(r, alpha, found, beyond)
 }

@@ -9,6 +9,7 @@
 //! | [`moments`] | the same, knowing low moments of the safe set as well |
 //! | [`scale`] | what a change of the standard deviations can do on top |
 //! | `joint` | what both can do together |
+//! | [`directions`] | the worst direction of a shift |
 //! | [`cover`] | safe sets known about several posteriors |
 //! | [`coupling`] | the same noise on both sides, for large r |
 //! | [`lipschitz`] | encoders and decoders that are Lipschitz by construction |
@@ -28,6 +29,7 @@ mod centres;
 pub mod coupling;
 pub mod cover;
 pub mod design;
+pub mod directions;
 mod drawn;
 pub mod draws;
 mod joint;
@@ -43,6 +45,7 @@ pub mod search;
 mod tradeoff;
 
 pub use design::Design;
+pub use directions::Known;
 pub use lipschitz::{InvalidLipschitz, Lipschitz};
 pub use margin::{Certificate, Method};
 pub use point::{LATENTS, bytes};

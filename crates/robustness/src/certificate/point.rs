@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use vaegis_vae::{LipschitzConstants, Purpose};
 
@@ -8,10 +9,10 @@ use super::cover::Wanted;
 use super::drawn::{Drawn, length};
 use super::draws::Plan;
 use super::{
-    Certificate, Lipschitz, Neighbourhood, Posteriors, Reachable, Search, cover, posteriors,
+    Certificate, Known, Lipschitz, Neighbourhood, Posteriors, Reachable, Search, cover, posteriors,
 };
 use crate::attack::goal::Reference;
-use crate::statistics::{CorrectedMoments, MomentLimits};
+use crate::statistics::{CorrectedMoments, Sectors};
 use crate::{Domain, Encoding, Model, Target, probability};
 
 /// Models of more latents are not certified: second moments have as many entries as their square.
@@ -116,19 +117,23 @@ impl Place<'_> {
         let posteriors = Posteriors::new(neighbourhood, encoding, lipschitz)?;
         // Radii share what is known, and look at the same distances at first.
         let mut reachable: HashMap<u64, Option<Reachable>> = HashMap::new();
+        let sectors = posteriors.axis().map_or(Sectors::whole(), Sectors::about);
         let mut centres = Centres::new(target, encoding, radii, posteriors.axis(), plan, alpha);
         let certificates = (0..radii.len()).map(|slot| {
             let mut limits = |centre: isize, wanted: Wanted| {
                 let alpha = alpha * cover::share(centre);
-                match (centre, wanted) {
-                    (0, _) => Some(beyond[slot].limits(alpha)),
-                    (_, Wanted::Guess) => centres.guess(centre, slot),
-                    (_, Wanted::Limits) => Some(centres.moments(centre, slot)?.limits(alpha)),
-                }
+                let known = match (centre, wanted) {
+                    (0, _) => beyond[slot].limits_in(alpha, &sectors),
+                    (_, Wanted::Guess) => centres.guess(centre, slot)?.to_vec(),
+                    (_, Wanted::Limits) => {
+                        centres.moments(centre, slot)?.limits_in(alpha, &sectors)
+                    }
+                };
+                Some(Rc::new(Known::new(&sectors, known)))
             };
-            let mut all: HashMap<(isize, Wanted), Option<MomentLimits>> = HashMap::new();
+            let mut all: HashMap<(isize, Wanted), Option<Rc<Known>>> = HashMap::new();
             let limits = |centre: isize, wanted: Wanted| {
-                *all.entry((centre, wanted)).or_insert_with(|| limits(centre, wanted))
+                all.entry((centre, wanted)).or_insert_with(|| limits(centre, wanted)).clone()
             };
             cover::from_centres(radii[slot], alpha, &searches[slot], limits, |distance| {
                 let found = reachable.entry(distance.to_bits());

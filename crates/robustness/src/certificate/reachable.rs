@@ -72,6 +72,23 @@ impl Ellipsoid {
         let joint = other * within(self.joint, along / axis).sqrt();
         Some(self.across.min(joint).min(within(shift, along).sqrt()) * ROUNDING)
     }
+
+    /// The longest shift of which the direction has a cosine with the axis in a range, or more.
+    fn towards(&self, [low, high]: [f64; 2]) -> f64 {
+        let most = low.abs().max(high.abs()).min(1.0);
+        let least = if low <= 0.0 && high >= 0.0 { 0.0 } else { low.abs().min(high.abs()) };
+        // Squares of sines; where there is nothing to divide by, nothing is known.
+        let squares = [least, most].map(|cosine| cosine * cosine);
+        let along = self.along / least;
+        let across = self.across / (1.0 - squares[1]).max(0.0).sqrt();
+        let counted = squares.map(|square| {
+            let [axis, other] = self.axes;
+            square / (axis * axis) + (1.0 - square).max(0.0) / (other * other)
+        });
+        let joint = self.joint / counted[0].min(counted[1]).sqrt();
+        let known = [along, across, joint].into_iter().filter(|length| !length.is_nan());
+        known.fold(f64::INFINITY, f64::min) * (1.0 + 1e-9)
+    }
 }
 
 /// Why numbers do not bound posteriors.
@@ -202,7 +219,20 @@ impl Reachable {
         let length = self.logarithms_beyond(least);
         let logarithms = Logarithms { length, weight: 0.0, joint: f64::INFINITY };
         let scales = self.scales.clone();
-        Some(Self { shift, shifts: None, scales, logarithms, ellipsoid: None })
+        let [along, across] = [half, rest].map(|part| part + ellipsoid.misplaced);
+        let ellipsoid = Ellipsoid { along, across, axes: [1.0; 2], joint: shift, misplaced: 0.0 };
+        Some(Self { shift, shifts: None, scales, logarithms, ellipsoid: Some(ellipsoid) })
+    }
+
+    /// The length of whitened shifts, at most, of which the direction has a cosine with the axis of
+    /// the ellipsoid in a range; of all where there is none.
+    pub fn shift_towards(&self, cosines: [f64; 2]) -> f64 {
+        self.ellipsoid.map_or(self.shift, |all| all.towards(cosines).min(self.shift))
+    }
+
+    /// Those of these posteriors that have such a shift.
+    pub fn towards(&self, cosines: [f64; 2]) -> Self {
+        Self { shift: self.shift_towards(cosines), ..self.clone() }
     }
 
     /// The length of the whitened shift, at most.
@@ -234,6 +264,8 @@ impl Reachable {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -269,6 +301,30 @@ mod tests {
         let said = with(-1.0, 1.0, 1.0).unwrap_err().to_string();
         assert_eq!(said, "logarithms of scales are at most -1 long; bounds are not negative");
         assert!(with(1.0, f64::NAN, 1.0).is_err() && with(1.0, 1.0, -1.0).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        /// No shift within all bounds is longer than what is said of its direction.
+        #[test]
+        fn shifts_are_no_longer_than_their_direction_allows(
+            (along, across) in (0.0..3.0_f64, 0.0..3.0_f64), axes in prop::array::uniform2(0.1..2.0_f64),
+            (joint, shift) in (0.1..3.0_f64, 0.1..3.0_f64), (angle, share) in (0.0..3.15_f64, 0.0..1.0_f64),
+            (before, after) in (0.0..0.3_f64, 0.0..0.3_f64),
+        ) {
+            let ellipsoid = Ellipsoid { along, across, axes, joint, misplaced: 0.0 };
+            let all = Reachable::new(shift, vec![]).unwrap().with_ellipsoid(ellipsoid).unwrap();
+            let (sine, cosine) = angle.sin_cos();
+            let unit = (cosine / axes[0]).hypot(sine / axes[1]);
+            let length = [along / cosine.abs(), across / sine, joint / unit, shift];
+            let length = share * length.into_iter().fold(f64::INFINITY, f64::min);
+            let cosines = [(angle + after).min(3.15).cos(), (angle - before).max(0.0).cos()];
+            prop_assert!(length <= all.shift_towards(cosines), "{length}");
+            prop_assert_eq!(all.towards(cosines).shift(), all.shift_towards(cosines));
+            let exact = all.shift_towards([cosine, cosine]);
+            prop_assert!(share < 1.0 || exact <= length * (1.0 + 1e-6));
+        }
     }
 
     #[test]

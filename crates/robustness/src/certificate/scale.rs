@@ -43,7 +43,7 @@ const ORDERS: usize = 16;
 /// Refinements of the best order.
 const REFINEMENTS: usize = 12;
 /// So far below one half one bound is enough: what it is exactly serves the search only.
-const CLEAR: f64 = 0.45;
+pub(super) const CLEAR: f64 = 0.45;
 /// Relative and absolute allowances for rounding in a divergence.
 const ROUNDING: (f64, f64) = (1e-12, 1e-14);
 
@@ -66,6 +66,17 @@ impl<'a> Scales<'a> {
         self.reachable.shift()
     }
 
+    /// The length of the whitened shift in directions of which the cosine with the ellipsoid's axis is
+    /// in a range, at most.
+    pub fn shift_towards(&self, cosines: [f64; 2]) -> f64 {
+        self.reachable.shift_towards(cosines)
+    }
+
+    /// Of those whose shift has such a direction.
+    pub fn towards(&self, cosines: [f64; 2]) -> Self {
+        self.with_shift_of(self.reachable.towards(cosines))
+    }
+
     /// Of others whose scales have the same ranges.
     ///
     /// # Panics
@@ -82,19 +93,18 @@ impl<'a> Scales<'a> {
     /// # Panics
     /// If the order is more than 2.
     pub fn beyond(&self, limits: &MomentLimits, order: usize) -> f64 {
-        let shifted = |order| moments::shifted(limits, self.shift(), order);
         // More moments tell more, unless one is NaN.
         let known = [limits.probability, limits.mean, limits.curvature];
         let order = known[..=order].iter().take_while(|moment| !moment.is_nan()).count();
         let Some(order) = order.checked_sub(1) else { return 1.0 };
-        let shifted = (0..=order).map(shifted).fold(1.0, f64::min);
+        let (shifted, duals) = moments::best(limits, self.shift(), order);
         let apart = || self.scaled(limits.probability, shifted);
         // Neither can be less than the shift alone leads to.
         let still = self.reachable.logarithms().length == 0.0;
         if still || shifted >= 0.5 {
             return apart();
         }
-        let joint = joint::beyond(limits, &self.reachable, order);
+        let joint = joint::beyond(limits, &self.reachable, order, duals);
         if joint < CLEAR { joint } else { joint.min(apart()) }
     }
 

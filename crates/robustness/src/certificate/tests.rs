@@ -1,14 +1,15 @@
 //! Certificates against the truth: events whose probability under any Gaussian is known.
 
+use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
 
 use rand::{Rng, SeedableRng};
 
-use super::margin::{from_limits, from_posteriors};
+use super::margin::{from_known, from_posteriors};
 use super::scale::Scales;
-use super::{Method, Reachable, Search, moments};
+use super::{Known, Method, Reachable, Search, moments};
 use crate::statistics::{
-    GeneralisedChiSquare, IndicatorMoments, MomentLimits, normal_cdf, normal_density,
+    GeneralisedChiSquare, IndicatorMoments, MomentLimits, Sectors, normal_cdf, normal_density,
     normal_quantile,
 };
 
@@ -35,9 +36,8 @@ impl Event {
         self.ends.iter().enumerate().map(signed).sum()
     }
 
-    /// Its Hermite moments are derivatives of its probability by the shift: here by differences,
-    /// rounded up by more than they err.
-    pub(super) fn limits(&self) -> MomentLimits {
+    /// Its Hermite moments are derivatives of its probability by the shift: here by differences.
+    fn moments(&self) -> (f64, DVector<f64>, DMatrix<f64>) {
         let m = self.weights.len();
         let step = 2e-3;
         let at = |moves: &[(usize, f64)]| {
@@ -46,9 +46,8 @@ impl Event {
             self.probability(&shift, &vec![1.0; m])
         };
         let here = at(&[]);
-        let mean = (0..m).map(|i| (at(&[(i, 1.0)]) - at(&[(i, -1.0)])) / (2.0 * step));
-        let mean = mean.map(|y| y * y).sum::<f64>().sqrt();
-        let second = nalgebra::DMatrix::from_fn(m, m, |i, j| {
+        let mean = DVector::from_fn(m, |i, _| (at(&[(i, 1.0)]) - at(&[(i, -1.0)])) / (2.0 * step));
+        let second = DMatrix::from_fn(m, m, |i, j| {
             if i == j {
                 return (at(&[(i, 1.0)]) - 2.0 * here + at(&[(i, -1.0)])) / (step * step);
             }
@@ -56,8 +55,32 @@ impl Event {
             let sum = corner(1.0, 1.0) + corner(-1.0, -1.0) - corner(1.0, -1.0) - corner(-1.0, 1.0);
             sum / (4.0 * step * step)
         });
-        let curvature = second.symmetric_eigenvalues().max().max(0.0);
-        MomentLimits { probability: here, mean: mean + 1e-4, curvature: curvature + 1e-4 }
+        (here, mean, second)
+    }
+
+    /// Its moments, rounded up by more than they err.
+    pub(super) fn limits(&self) -> MomentLimits {
+        self.limits_in(&Sectors::whole())[0]
+    }
+
+    /// In each sector.
+    fn limits_in(&self, sectors: &Sectors) -> Vec<MomentLimits> {
+        let (probability, mean, second) = self.moments();
+        let pairs = sectors.largest(&mean).into_iter().zip(sectors.largest_forms(&second));
+        let limits = |(mean, curvature): (f64, f64)| MomentLimits {
+            probability,
+            mean: mean.max(0.0) + 1e-4,
+            curvature: curvature.max(0.0) + 1e-4,
+        };
+        pairs.map(limits).collect()
+    }
+
+    /// About the first latent as the axis.
+    pub(super) fn known(&self) -> Known {
+        let mut axis = vec![0.0; self.weights.len()];
+        axis[0] = 1.0;
+        let sectors = Sectors::about(&axis);
+        Known::new(&sectors, self.limits_in(&sectors))
     }
 }
 
@@ -227,7 +250,7 @@ fn bisect(below: impl Fn(f64) -> bool) -> f64 {
 /// With a linear encoder, `s = slope R`, and exact moments.
 fn margin(limits: &MomentLimits, slope: f64) -> super::Certificate {
     let search = Search { start: 1.0, largest: 1e6, tolerance: 1e-6 };
-    from_limits(4.0, limits, 0.0, &search, |distance| {
+    from_known(4.0, &(*limits).into(), 0.0, &search, |distance| {
         Reachable::new(slope * distance, vec![[1.0, 1.0]; 10]).ok()
     })
 }
@@ -278,10 +301,11 @@ fn what_cannot_be_shown_is_a_margin_of_0() {
     assert_eq!(moments::shifted(&known, 0.0, 2), 0.1);
     assert_eq!(margin(&known, f64::NAN).margin(), 0.0);
     let search = Search { start: 1.0, largest: 1e6, tolerance: 1e-6 };
-    assert_eq!(from_limits(4.0, &known, 0.0, &search, |_| None).margin(), 0.0);
+    assert_eq!(from_known(4.0, &known.into(), 0.0, &search, |_| None).margin(), 0.0);
     for search in [Search { start: f64::NAN, ..search }, Search { largest: 0.0, ..search }] {
-        let nothing =
-            from_limits(4.0, &known, 0.0, &search, |_| Reachable::new(0.0, vec![[1.0, 1.0]]).ok());
+        let nothing = from_known(4.0, &known.into(), 0.0, &search, |_| {
+            Reachable::new(0.0, vec![[1.0, 1.0]]).ok()
+        });
         assert_eq!(nothing.margin(), 0.0);
     }
 }
@@ -291,11 +315,11 @@ fn margins_end_where_bounds_or_interest_end() {
     let known = MomentLimits { probability: 0.1, mean: 0.1, curvature: 0.1 };
     let search = Search { start: 1.0, largest: 10.0, tolerance: 1e-6 };
     let still = |_| Reachable::new(0.0, vec![[1.0, 1.0]; 3]).ok();
-    assert_eq!(from_limits(4.0, &known, 0.0, &search, still).margin(), 10.0);
+    assert_eq!(from_known(4.0, &known.into(), 0.0, &search, still).margin(), 10.0);
     let until = |distance: f64| {
         (distance <= 0.03).then(|| Reachable::new(0.0, vec![[1.0, 1.0]; 3]).unwrap())
     };
-    let found = from_limits(4.0, &known, 0.0, &search, until).margin();
+    let found = from_known(4.0, &known.into(), 0.0, &search, until).margin();
     assert!((0.029_999..=0.03).contains(&found), "{found}");
 }
 
@@ -304,7 +328,7 @@ fn the_larger_certificate_spends_both_errors() {
     let known = MomentLimits { probability: 0.1, mean: 0.1, curvature: 0.1 };
     let search = Search { start: 1.0, largest: 10.0, tolerance: 1e-6 };
     let with = |alpha, slope: f64| {
-        from_limits(4.0, &known, alpha, &search, move |distance| {
+        from_known(4.0, &known.into(), alpha, &search, move |distance| {
             Reachable::new(slope * distance, vec![[1.0, 1.0]; 3]).ok()
         })
     };

@@ -28,10 +28,11 @@
 //! alpha.
 
 use super::indicator_moments::{
-    largest_eigenvalue, least, linear_exponent, linear_variance, square_exponent, square_variance,
+    costs, least, linear_exponent, linear_variance, square_exponent, square_variance,
 };
 use super::{
-    IndicatorMoments, MomentLimits, Proportion, normal_cdf, normal_density, normal_quantile,
+    IndicatorMoments, MomentLimits, Proportion, Sectors, normal_cdf, normal_density,
+    normal_quantile,
 };
 
 /// The share of alpha of what is known of s and of d each; three quarters are for the limits.
@@ -77,41 +78,46 @@ impl CorrectedMoments {
         self.missed.dimensions()
     }
 
-    /// What limits may be near to, by what is predicted, or seen if nothing is. No limits.
-    pub fn guess(&self) -> MomentLimits {
-        self.predicted.as_ref().unwrap_or(&self.missed).guess()
+    /// What limits in each sector may be near to, by what is predicted, or seen if nothing is. No
+    /// limits.
+    pub fn guess(&self, sectors: &Sectors) -> Vec<MomentLimits> {
+        self.predicted.as_ref().unwrap_or(&self.missed).guess(sectors)
     }
 
     /// Upper limits, all three right with a probability of at least `1 - alpha`.
     pub fn limits(&self, alpha: f64) -> MomentLimits {
+        self.limits_in(alpha, &Sectors::whole())[0]
+    }
+
+    /// Upper limits in each sector, all right with a probability of at least `1 - alpha`.
+    pub fn limits_in(&self, alpha: f64, sectors: &Sectors) -> Vec<MomentLimits> {
         let Self { predicted: Some(predicted), missed, mistaken } = self else {
-            return self.missed.limits(alpha);
+            return self.missed.limits_in(alpha, sectors);
         };
         let wrong = missed.or(mistaken);
         let counts = [predicted, missed, mistaken].map(IndicatorMoments::events);
         let probability = corrected_limit(counts, alpha);
         let trivial = MomentLimits::of_any_event(probability);
         let useful = probability < 1.0 && predicted.is_finite() && wrong.is_finite();
-        let Some(budget) = Budget::new(counts, alpha).filter(|_| useful) else { return trivial };
+        let Some(budget) = Budget::new(counts, alpha).filter(|_| useful) else {
+            return vec![trivial; sectors.count()];
+        };
+        let [linear, square] = costs(alpha, sectors).map(|cost| budget.costing(cost));
         let (s, d) = (predicted.limits(KNOWN * alpha), wrong.limits(KNOWN * alpha));
 
         let [of_s, of_d] = [&s, &d].map(|of| linear_variance(of.probability, of.curvature));
         let corrections = |l: f64| l * l * (0.5 * of_d + l / 6.0 * cube(d.probability, l));
-        let deviation = budget.deviation(corrections, |l| linear_exponent(l, of_s), [of_d, of_s]);
-        let length = (predicted.mean() + missed.mean() - mistaken.mean()).norm();
-        let mean = length * (1.0 + 1e-9) + deviation;
+        let deviation = linear.deviation(corrections, |l| linear_exponent(l, of_s), [of_d, of_s]);
+        let mean = predicted.mean() + missed.mean() - mistaken.mean();
+        let means = sectors.largest(&mean).into_iter().map(|mean| mean + deviation);
 
         let [of_s, of_d] = [&s, &d].map(|of| square_variance(of.probability, of.curvature));
         let corrections =
             |l: f64| l * l * (0.5 * of_d + l / 6.0 * cube_of_square(d.probability, l));
-        let deviation = budget.deviation(corrections, |l| square_exponent(l, of_s), [of_d, of_s]);
+        let deviation = square.deviation(corrections, |l| square_exponent(l, of_s), [of_d, of_s]);
         let sum = predicted.hermite() + missed.hermite() - mistaken.hermite();
-        let curvature = largest_eigenvalue(&sum) + deviation;
-        MomentLimits {
-            probability,
-            mean: mean.min(trivial.mean),
-            curvature: curvature.clamp(0.0, trivial.curvature),
-        }
+        let curvatures = sectors.largest_forms(&sum).into_iter().map(|form| form + deviation);
+        means.zip(curvatures).map(|pair| trivial.with(pair)).collect()
     }
 }
 
@@ -136,10 +142,12 @@ pub fn corrected_limit([predicted, missed, mistaken]: [Proportion; 3], alpha: f6
 }
 
 /// What draws cost.
+#[derive(Clone, Copy)]
 struct Budget {
+    draws: f64,
     /// `N/n`.
     ratio: f64,
-    /// `ln(1/alpha)/n` for one of the three limits.
+    /// `ln(1/alpha)/n` for one statement: at first of the three limits.
     cost: f64,
 }
 
@@ -148,7 +156,12 @@ impl Budget {
     fn new([predicted, missed, _]: [Proportion; 3], alpha: f64) -> Option<Self> {
         let (n, more) = (missed.draws() as f64, predicted.draws() as f64);
         let any = n > 0.0 && more > 0.0 && 0.0 < alpha && alpha < 1.0;
-        any.then(|| Self { ratio: more / n, cost: (4.0 / alpha).ln() / n })
+        any.then(|| Self { draws: n, ratio: more / n, cost: (4.0 / alpha).ln() / n })
+    }
+
+    /// For a statement of which `ln(1/alpha)` is this.
+    fn costing(self, logarithm: f64) -> Self {
+        Self { cost: logarithm / self.draws, ..self }
     }
 
     /// e by the exponents for d and s and their variances.
@@ -201,6 +214,7 @@ fn cube_of_square(q: f64, l: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::DVector;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -332,6 +346,55 @@ mod tests {
             plain.observe(&eta, eta[0] > 0.5);
         }
         assert_eq!(moments.limits(0.01), plain.limits(0.01));
+    }
+
+    /// A half-space and two tails askew to the axis, whose moments are known in every direction.
+    #[test]
+    fn limits_in_sectors_hold_and_approach_the_truth() {
+        let mut generator = ChaCha8Rng::seed_from_u64(9);
+        let sectors = Sectors::about(&[1.0, 0.0, 0.0, 0.0]);
+        let askew = DVector::from_column_slice(&[0.8, 0.6, 0.0, 0.0]);
+        let density = normal_density(0.8);
+        let events: [(f64, fn(&[f32]) -> bool); 2] = [
+            (1.0, |eta| 0.8 * eta[0] + 0.6 * eta[1] > 0.8),
+            (0.0, |eta| (0.8 * eta[0] + 0.6 * eta[1]).abs() > 0.8),
+        ];
+        for (one_sided, event) in events {
+            let means = sectors.largest(&(&askew * (one_sided * density)));
+            let form = &askew * askew.transpose() * ((2.0 - one_sided) * 0.8 * density);
+            let forms = sectors.largest_forms(&form);
+            for prediction in [Some(PREDICTIONS[2]), None] {
+                let limits = |generator: &mut ChaCha8Rng, draws: usize, alpha: f64| {
+                    let mut moments = match prediction {
+                        Some(prediction) => {
+                            drawn(generator, event, prediction, [draws, 10 * draws])
+                        }
+                        None => CorrectedMoments::new(M, None),
+                    };
+                    for _ in moments.draws()..draws as u64 {
+                        let eta = noise(generator, M);
+                        moments.observe(&eta, event(&eta), false);
+                    }
+                    moments.limits_in(alpha, &sectors)
+                };
+                let wrong = |limits: &[MomentLimits]| {
+                    let pairs = limits.iter().zip(means.iter().zip(&forms));
+                    pairs.into_iter().any(|(limits, (&mean, &form))| {
+                        limits.mean < mean.max(0.0) - 1e-6 || limits.curvature < form - 1e-6
+                    })
+                };
+                let runs = 150;
+                let count = (0..runs).filter(|_| wrong(&limits(&mut generator, 300, 0.2))).count();
+                assert!(count as f64 <= 0.2 * runs as f64, "{count} of {runs}");
+                let many = limits(&mut generator, 20_000, 0.001);
+                assert!(!wrong(&many));
+                for (sector, limits) in many.iter().enumerate() {
+                    let (mean, form) = (means[sector].max(0.0), forms[sector].max(0.0));
+                    let [mean, form] = [limits.mean - mean, limits.curvature - form];
+                    assert!(mean < 0.04 && form < 0.08, "{sector}: {mean}, {form} above the truth");
+                }
+            }
+        }
     }
 
     #[test]

@@ -11,7 +11,9 @@
 //! random, so `u'y_n`, with `y_n` the mean over the draws, is a mean of independent numbers
 //! `x = b u'eta`, and `|y| = u'y <= u'y_n + e <= |y_n| + e` where e is the deviation of that one
 //! mean. Likewise with the first eigenvector of the true H. No net over the sphere is needed, and
-//! no dimension enters e.
+//! no dimension enters e. Nor if only the directions of a set count ([`Sectors`]): then u is the one
+//! in it for which `u'y` is largest. For K sectors there are K such statements, and half as many of H,
+//! which opposite directions share.
 //!
 //! **The deviation**, by Chernoff's bound with `psi(x) = exp(x) - 1 - x`: for any `l > 0`
 //!
@@ -35,7 +37,8 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::normal::normal_tails;
-use super::{Proportion, normal_cdf, normal_density, normal_quantile};
+use super::sectors::golden;
+use super::{Proportion, Sectors, normal_cdf, normal_density, normal_quantile};
 
 /// Rounds of improving the limit on the curvature with itself.
 const ROUNDS: usize = 4;
@@ -132,39 +135,51 @@ impl IndicatorMoments {
         Proportion::new(self.events, self.draws)
     }
 
-    /// What limits may be near to with many draws: the square of the mean without what noise adds to
-    /// it, and no curvature. No limits.
-    pub fn guess(&self) -> MomentLimits {
+    /// What limits in each sector may be near to with many draws: means without what noise adds to
+    /// their length, and no curvature. No limits.
+    pub fn guess(&self, sectors: &Sectors) -> Vec<MomentLimits> {
         let n = self.draws.max(1) as f64;
         let probability = self.events as f64 / n;
-        let square = self.sum.iter().map(|sum| (sum / n).powi(2)).sum::<f64>();
-        let mean = (square - self.sum.len() as f64 * probability / n).max(0.0).sqrt();
-        MomentLimits { probability, mean, curvature: 0.0 }
+        let means = sectors.guess(&(DVector::from_column_slice(&self.sum) / n), probability / n);
+        let limits = |mean| MomentLimits { probability, mean, curvature: 0.0 };
+        means.into_iter().map(limits).collect()
     }
 
     /// Upper limits, all three right with a probability of at least `1 - alpha`.
     pub fn limits(&self, alpha: f64) -> MomentLimits {
+        self.limits_in(alpha, &Sectors::whole())[0]
+    }
+
+    /// Upper limits in each sector, all right with a probability of at least `1 - alpha`.
+    pub fn limits_in(&self, alpha: f64, sectors: &Sectors) -> Vec<MomentLimits> {
         let probability = self.events().upper_limit(0.5 * alpha);
         let trivial = MomentLimits::of_any_event(probability);
         // Eigenvalues of what is not finite are never found.
         if self.draws == 0 || !(0.0 < alpha && alpha < 1.0) || !self.is_finite() {
-            return trivial;
+            return vec![trivial; sectors.count()];
         }
-        let cost = (4.0 / alpha).ln() / self.draws as f64;
+        let [linear, square] = costs(alpha, sectors).map(|cost| cost / self.draws as f64);
 
-        let largest = largest_eigenvalue(&self.hermite());
-        let mut curvature = trivial.curvature;
+        let largest = sectors.largest_forms(&self.hermite());
+        let most = largest.iter().copied().fold(-1.0, f64::max);
+        let (mut curvature, mut error) = (trivial.curvature, f64::INFINITY);
         for _ in 0..ROUNDS {
             let variance = square_variance(probability, curvature);
-            let exponent = |l| square_exponent(l, variance);
-            let limit = largest + least(exponent, cost, variance);
-            curvature = curvature.min(limit.max(0.0));
+            error = error.min(least(|l| square_exponent(l, variance), square, variance));
+            curvature = curvature.min((most + error).max(0.0));
         }
         let variance = linear_variance(probability, curvature);
-        let exponent = |l| linear_exponent(l, variance);
-        let mean = self.mean().norm() * (1.0 + ROUNDING) + least(exponent, cost, variance);
-        MomentLimits { probability, mean: mean.min(trivial.mean), curvature }
+        let deviation = least(|l| linear_exponent(l, variance), linear, variance);
+        let means = sectors.largest(&self.mean()).into_iter().map(|mean| mean + deviation);
+        let curvatures = largest.into_iter().map(|largest| largest + error);
+        means.zip(curvatures).map(|pair| trivial.with(pair)).collect()
     }
+}
+
+/// `ln(1/alpha)` of one direction's mean of `b t` and of `b (t^2 - 1)`: of the error that is left
+/// for them, a half each, in equal shares for all sectors; of opposite ones the latter is the same.
+pub(super) fn costs(alpha: f64, sectors: &Sectors) -> [f64; 2] {
+    [sectors.count(), sectors.pairs()].map(|count| (4.0 * count as f64 / alpha).ln())
 }
 
 impl MomentLimits {
@@ -174,12 +189,13 @@ impl MomentLimits {
         let curvature = 2.0 * normal_density(1.0) * (1.0 + ROUNDING);
         Self { probability, mean, curvature }
     }
-}
 
-/// The largest eigenvalue of a symmetric matrix, of which the lower triangle is given, or more.
-pub(super) fn largest_eigenvalue(matrix: &DMatrix<f64>) -> f64 {
-    let rounding = ROUNDING * (1.0 + matrix.norm());
-    matrix.clone().symmetric_eigenvalues().iter().copied().fold(-1.0, f64::max) + rounding
+    /// The same, with a mean between 0 and that of the worst event, and a curvature likewise, where
+    /// these say less.
+    pub(super) fn with(self, (mean, curvature): (f64, f64)) -> Self {
+        let mean = mean.min(self.mean).max(0.0);
+        Self { mean, curvature: curvature.min(self.curvature).max(0.0), ..self }
+    }
 }
 
 /// At least the largest `E[b t^2]` among events with `E[b] <= q`, `E[b w] <= h`.
@@ -233,27 +249,6 @@ fn dual(r: f64, s: f64, q: f64, h: f64) -> f64 {
     let low = 1.0 + s - r;
     let inside = if low > 0.0 { tails(0.0) - tails(low.sqrt()) } else { 0.0 };
     p * q + s * h + outside.max(0.0) + inside.max(0.0) + 1e-9 * (1.0 + p + s)
-}
-
-/// The least value that a golden-section search sees.
-fn golden(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64, steps: usize) -> f64 {
-    const RATIO: f64 = 0.618_033_988_749_894_8;
-    let (mut a, mut b) = (high - RATIO * (high - low), low + RATIO * (high - low));
-    let (mut at_a, mut at_b) = (f(a), f(b));
-    let mut best = at_a.min(at_b);
-    for _ in 0..steps {
-        if at_a < at_b {
-            (high, b, at_b) = (b, a, at_a);
-            a = high - RATIO * (high - low);
-            at_a = f(a);
-        } else {
-            (low, a, at_a) = (a, b, at_b);
-            b = low + RATIO * (high - low);
-            at_b = f(b);
-        }
-        best = best.min(at_a).min(at_b);
-    }
-    best
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@
 //!   weighted sum of squared normals and its distribution needs no draws, but it is only as true
 //!   as the linearisation. Its Markov bound is the crudest form of the same number.
 //! - [`IndicatorMoments`] *bounds* where in the noise the other draws were, by low moments;
-//!   [`CorrectedMoments`] from fewer draws, where they can be predicted.
+//!   [`CorrectedMoments`] from fewer draws, where they can be predicted; in [`Sectors`] of
+//!   directions, which differ.
 //! - [`normal_quantile`] and [`normal_cdf`] *convert*: a probability becomes a distance in latent
 //!   space and so a bound on the margin.
 //!
@@ -26,6 +27,7 @@ mod corrected_moments;
 mod generalised_chi_square;
 mod indicator_moments;
 mod normal;
+mod sectors;
 
 pub use betting::BettingTest;
 pub use clopper_pearson::Proportion;
@@ -34,6 +36,7 @@ pub use generalised_chi_square::{GeneralisedChiSquare, InvalidChiSquare};
 pub use indicator_moments::{IndicatorMoments, MomentLimits};
 pub(crate) use normal::normal_tails;
 pub use normal::{normal_cdf, normal_density, normal_quantile};
+pub use sectors::Sectors;
 
 #[cfg(test)]
 mod tests {
