@@ -18,7 +18,7 @@ use vaegis_robustness::assess::{Certified, assess};
 use vaegis_robustness::attack::Attack;
 use vaegis_robustness::attack::goal::Kind;
 use vaegis_robustness::attack::optimiser::Optimiser;
-use vaegis_robustness::certificate::{Certificate, Neighbourhood, Posteriors};
+use vaegis_robustness::certificate::{Certificate, Neighbourhood, Posteriors, Weighted};
 use vaegis_robustness::trial::{TrialSettings, trial};
 use vaegis_robustness::{Certification, Domain, InputBox, Model, Norm, Point, Radius, Settings};
 use vaegis_vae::{Architecture, Likelihood, Noise, Vae, VaeConfig};
@@ -342,8 +342,11 @@ proptest! {
             let changes: Vec<f64> = scales.iter().map(|scale| scale.ln()).collect();
             let (all, known) = (length(&changes), found.logarithms());
             prop_assert!(all <= known.length * (1.0 + 1e-9), "{all} {known:?}");
-            let both = length(&shifts).hypot(known.weight * all);
-            prop_assert!(both <= known.joint * (1.0 + 1e-9), "{both} {known:?}");
+            for Weighted { weight, joint, .. } in &known.weighted {
+                // The rest of a shift counts no less than the part along the axis.
+                let both = length(&shifts).hypot(weight * all);
+                prop_assert!(both <= joint * (1.0 + 1e-9), "{both} {known:?}");
+            }
             prop_assert!(all <= found.logarithms_beyond(length(&shifts)) * (1.0 + 1e-9), "{known:?}");
             let (Some(ellipsoid), Some(axis)) = (found.ellipsoid(), posteriors.axis()) else { continue };
             let along: f64 = shifts.iter().zip(axis).map(|(h, a)| h * a).sum();
@@ -353,6 +356,18 @@ proptest! {
             prop_assert!(along.abs() <= ellipsoid.along, "{along} {ellipsoid:?}");
             prop_assert!(across <= ellipsoid.across + 1e-12, "{across} {ellipsoid:?}");
             prop_assert!(joint <= ellipsoid.joint * (1.0 + 1e-12), "{joint} {ellipsoid:?}");
+            for Weighted { across: count, weight, joint } in &known.weighted {
+                let both = along.hypot(count * across).hypot(weight * all);
+                prop_assert!(both <= joint * (1.0 + 1e-9), "{both} {known:?}");
+            }
+            let longest = length(&shifts);
+            if longest == 0.0 {
+                continue;
+            }
+            let there = found.towards([along / longest; 2]);
+            prop_assert!(longest <= there.shift() * (1.0 + 1e-9), "{longest} {ellipsoid:?}");
+            let left = there.logarithms_beyond(longest);
+            prop_assert!(all <= left * (1.0 + 1e-9), "{all} {left} {known:?}");
         }
     }
 }

@@ -6,7 +6,7 @@
 //! sum of squares.
 //!
 //! Let `P = N(0, I)`, `Q = N(v, R)` with `R = diag(rho^2)`, b the indicator of "beyond r" with
-//! limits q, y and h of its Hermite moments ([`moments`]), `t = u'eta` with `u` the
+//! limits q, y and h of its Hermite moments ([`moments`](super::moments)), `t = u'eta` with `u` the
 //! direction of v and `x = t - s` with `s = |v|`. Under Q, t is `N(s, sigma^2)` with
 //! `sigma^2 = u'Ru`. For any `c >= 0`, with `poly = c0 + c1 t + c2 (t^2 - 1)`,
 //!
@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Where scales do not change and cells are narrow BC is 1, and this is `(Q - M)_+` as in
-//! [`moments`].
+//! [`moments`](super::moments).
 //!
 //! **The affinity.** Given t the rest is Gaussian under both, and its affinity is, with
 //! `B^2 = prod_i 1/cosh(ln rho_i)` and the harmonic means of scales with 1,

@@ -51,7 +51,7 @@ pub use margin::{Certificate, Method};
 pub use point::{LATENTS, bytes};
 pub(crate) use point::{Measured, at_point};
 pub use posteriors::{Neighbourhood, Posteriors};
-pub use reachable::{Ellipsoid, InvalidReachable, Logarithms, Reachable};
+pub use reachable::{Ellipsoid, InvalidReachable, Logarithms, Reachable, Weighted};
 pub use search::Search;
 
 #[cfg(test)]

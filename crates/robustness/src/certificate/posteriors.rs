@@ -20,13 +20,16 @@ use vaegis_network::{Network, NetworkBuilder, Weights};
 
 use super::axis::Axis;
 use super::drawn::{Drawn, length};
-use super::{Ellipsoid, Logarithms, Reachable, cover};
+use super::{Ellipsoid, Logarithms, Reachable, Weighted, cover};
 use crate::{Domain, Encoding, Norm};
 
 /// Operations of bounds that are paid for each point, once: seconds.
 const OPERATIONS: f64 = 4e10;
 /// Operations of linear bounds, which are paid for each distance that is tried.
 const LINEAR_OPERATIONS: f64 = 4e9;
+/// What changes of log-variances count beside shifts, in units of what makes both as long where they
+/// are longest.
+const WEIGHTS: [f64; 2] = [0.5, 1.0];
 /// More than the relative error of sums over as many features as `ENTRIES` allows, in f64.
 const ROUNDING: f64 = 1e-8;
 /// Numbers that Jacobians may have together: 128 MiB of them.
@@ -134,8 +137,9 @@ pub struct Posteriors<'a> {
     centres: [Vec<[f64; 2]>; 2],
     /// None where an operator has no rule for differences.
     differences: Option<Differences<'a>>,
-    /// What changes of log-variances count beside shifts.
-    weight: Option<f64>,
+    /// What the part of shifts across the axis and changes of log-variances count, in several bounds of
+    /// both.
+    counts: Vec<[f64; 2]>,
     axis: Option<Axis>,
     /// Lipschitz constants of mean and standard deviation, per unit of a perturbation.
     lipschitz: Option<[f64; 2]>,
@@ -170,14 +174,16 @@ impl<'a> Posteriors<'a> {
         }
         let drawn = Drawn::new(neighbourhood, encoding)?;
         let latent = drawn.mu.len();
-        let diagonal = |entry: &dyn Fn(usize) -> f64| {
-            let mut matrix = vec![0.0; latent * latent];
-            (0..latent).for_each(|i| matrix[i * (latent + 1)] = entry(i));
-            Some(tensor(matrix, [latent, latent]))
+        let diagonal = |entry: &dyn Fn(usize) -> f64| -> Vec<f64> {
+            let entries = (0..latent * latent).map(|at| (at / latent, at % latent));
+            entries.map(|(i, j)| if i == j { entry(i) } else { 0.0 }).collect()
         };
+        let square = |entries: Vec<f64>| Some(tensor(entries, [latent, latent]));
         let inverse: Vec<f64> = drawn.sigma.iter().map(|sigma| sigma.recip()).collect();
-        let mut weightings =
-            vec![vec![diagonal(&|i| inverse[i]), None], vec![None, diagonal(&|_| 0.5)]];
+        let mut weightings = vec![
+            vec![square(diagonal(&|i| inverse[i])), None],
+            vec![None, square(diagonal(&|_| 0.5))],
+        ];
         let whitened = drawn.means.iter().zip(&inverse);
         let whitened = whitened.map(|([low, high], inverse)| [low * inverse, high * inverse]);
         let centres = [whitened.collect(), drawn.logarithms.clone()];
@@ -193,7 +199,7 @@ impl<'a> Posteriors<'a> {
             }
             Err(error) => return Err(error),
         };
-        let (mut axis, mut weight) = (None, None);
+        let (mut axis, mut counts) = (None, vec![]);
         if let Some(differences) = &differences {
             let jacobian = |i: usize| differences.jacobian(weightings[i].clone());
             let (of_mean, of_scales) = (jacobian(0)?, jacobian(1)?);
@@ -201,16 +207,28 @@ impl<'a> Posteriors<'a> {
             let [shift, scale] =
                 [&of_mean, &of_scales].map(|all| spectral_norm(all, all.len() / latent));
             // Both of the same size where they are largest.
-            weight = Some(shift / scale).filter(|weight| weight.is_finite() && *weight > 0.0);
+            let weight = shift / scale;
+            if weight.is_finite() && weight > 0.0 {
+                let across = axis.as_ref().map(Axis::across).filter(|across| *across > 1.0);
+                for across in std::iter::once(1.0).chain(across) {
+                    counts.extend(WEIGHTS.map(|times| [across, times * weight]));
+                }
+            }
         }
-        if let Some(weight) = weight {
-            let below = |top: bool, entry: &dyn Fn(usize) -> f64| {
-                let mut matrix = vec![0.0; 2 * latent * latent];
-                let first = if top { 0 } else { latent };
-                (0..latent).for_each(|i| matrix[(first + i) * latent + i] = entry(i));
-                Some(tensor(matrix, [2 * latent, latent]))
+        for &[across, weight] in &counts {
+            // Below each other.
+            let mut top = match &axis {
+                Some(axis) => axis.counted(&inverse, across),
+                None => diagonal(&|i| inverse[i]),
             };
-            weightings.push(vec![below(true, &|i| inverse[i]), below(false, &|_| 0.5 * weight)]);
+            let mut below = vec![0.0; top.len()];
+            below.extend(diagonal(&|_| 0.5 * weight));
+            top.resize(below.len(), 0.0);
+            let both = [top, below].map(|part| {
+                let rows = part.len() / latent;
+                Some(tensor(part, [rows, latent]))
+            });
+            weightings.push(both.to_vec());
         }
         if let Some(axis) = &axis {
             weightings.extend(axis.weightings(&inverse).map(|matrix| vec![Some(matrix), None]));
@@ -221,7 +239,7 @@ impl<'a> Posteriors<'a> {
             weightings,
             centres,
             differences,
-            weight,
+            counts,
             axis,
             lipschitz,
             drawn,
@@ -269,15 +287,14 @@ impl<'a> Posteriors<'a> {
         let reachable = reachable.with_shifts(shifts.collect()).ok()?;
         let ratio = |[low, high]: [f64; 2]| high.ln().abs().max(low.ln().abs());
         let ratios = length(self.drawn.ratios().into_iter().map(ratio));
-        let (weight, parts) = match (self.weight, parts) {
-            (Some(weight), [both, parts @ ..]) => (Some((weight, both.0)), parts),
-            _ => (None, parts),
-        };
-        let (weight, joint) = weight.map_or((0.0, f64::INFINITY), |(weight, both)| {
-            (weight, (both + offset.hypot(weight * ratios)) * (1.0 + 1e-12))
+        let (both, parts) = parts.split_at_checked(self.counts.len())?;
+        let weighted = both.iter().zip(&self.counts).map(|((both, _), &[across, weight])| {
+            let joint = (both + (across * offset).hypot(weight * ratios)) * (1.0 + 1e-12);
+            Weighted { across, weight, joint }
         });
         let length = (all_changes + ratios) * (1.0 + 1e-12);
-        let reachable = reachable.with_logarithms(Logarithms { length, weight, joint }).ok()?;
+        let weighted = weighted.collect();
+        let reachable = reachable.with_logarithms(Logarithms { length, weighted }).ok()?;
         let (Some(axis), [along, across, joint]) = (&self.axis, parts) else {
             return Some(reachable);
         };
@@ -313,7 +330,8 @@ impl<'a> Posteriors<'a> {
         }
         let mut tightened = Reachable::new(shift.min(known_shift), ranges).ok();
         if let Some(known) = &known {
-            tightened = tightened.and_then(|all| all.with_logarithms(known.logarithms()).ok());
+            tightened =
+                tightened.and_then(|all| all.with_logarithms(known.logarithms().clone()).ok());
         }
         let kept = known.as_ref().and_then(Reachable::ellipsoid).copied();
         match (tightened, kept) {

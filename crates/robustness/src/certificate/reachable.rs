@@ -10,30 +10,48 @@ pub struct Reachable {
     scales: Vec<[f64; 2]>,
     logarithms: Logarithms,
     ellipsoid: Option<Ellipsoid>,
+    /// Of the direction of shifts with the axis, the largest, as an absolute value.
+    cosine: f64,
 }
 
 /// Bounds on the logarithms k of all scales together, and of both with whitened shifts h:
 ///
 /// ```text
-/// |k| <= length,    |h|^2 + (weight |k|)^2 <= joint^2
+/// |k| <= length,    along^2 + (across |rest|)^2 + (weight |k|)^2 <= joint^2
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// with `h = along axis + rest` as in an [`Ellipsoid`].
+#[derive(Debug, Clone, PartialEq)]
 pub struct Logarithms {
     /// Of the logarithms.
     pub length: f64,
-    /// What they count beside shifts.
+    /// Of both, where anything is known.
+    pub weighted: Vec<Weighted>,
+}
+
+/// A bound on shifts and weighted logarithms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weighted {
+    /// What the rest of a shift counts beside its part along the axis: 1 or more.
+    pub across: f64,
+    /// What logarithms count beside shifts.
     pub weight: f64,
-    /// Of shifts and weighted logarithms; infinite where nothing is known.
+    /// Of both together.
     pub joint: f64,
 }
 
 impl Logarithms {
-    /// The length of the logarithms where the shift is at least so long.
-    fn beyond(&self, shift: f64) -> f64 {
-        let rest = self.joint * self.joint * (1.0 + 1e-12) - shift * shift;
-        let together = rest.max(0.0).sqrt() / self.weight * (1.0 + 1e-12);
-        // A weight of 0 says nothing.
-        if together.is_nan() { self.length } else { self.length.min(together) }
+    /// The length of the logarithms where the shift is at least so long, and the absolute cosine of
+    /// its direction with the axis at most as large.
+    fn beyond(&self, shift: f64, cosine: f64) -> f64 {
+        let (square, along) = (shift * shift, cosine * cosine);
+        let rest = |&Weighted { across, weight, joint }: &Weighted| {
+            let counted = square * (along + across * across * (1.0 - along).max(0.0));
+            let rest = joint * joint * (1.0 + 1e-9) - counted;
+            rest.max(0.0).sqrt() / weight * (1.0 + 1e-12)
+        };
+        // A weight of 0 says nothing: the minimum is never NaN.
+        self.weighted.iter().map(rest).fold(self.length, f64::min)
     }
 }
 
@@ -145,8 +163,8 @@ impl Reachable {
         }
         let squares = scales.iter().map(|[low, high]| low.ln().powi(2).max(high.ln().powi(2)));
         let length = squares.sum::<f64>().sqrt() * (1.0 + 1e-12);
-        let logarithms = Logarithms { length, weight: 0.0, joint: f64::INFINITY };
-        Ok(Self { shift, shifts: None, scales, logarithms, ellipsoid: None })
+        let logarithms = Logarithms { length, weighted: vec![] };
+        Ok(Self { shift, shifts: None, scales, logarithms, ellipsoid: None, cosine: 1.0 })
     }
 
     /// The same, where the shift of each latent alone, `|mu_i(x') - mu_i(x)| / sigma_i(x)`, is
@@ -175,11 +193,15 @@ impl Reachable {
     /// # Errors
     /// If a number is negative or NaN.
     pub fn with_logarithms(mut self, logarithms: Logarithms) -> Result<Self, InvalidReachable> {
-        let Logarithms { length, weight, joint } = logarithms;
-        if let Some(value) = [length, weight, joint].into_iter().find(|&v| v.is_nan() || v < 0.0) {
+        let pairs = logarithms
+            .weighted
+            .iter()
+            .flat_map(|both| [both.across - 1.0, both.weight, both.joint]);
+        let all = std::iter::once(logarithms.length).chain(pairs);
+        if let Some(value) = all.into_iter().find(|value| value.is_nan() || *value < 0.0) {
             return Err(InvalidReachable::Logarithms(value));
         }
-        let length = length.min(self.logarithms.length);
+        let length = logarithms.length.min(self.logarithms.length);
         self.logarithms = Logarithms { length, ..logarithms };
         Ok(self)
     }
@@ -217,11 +239,18 @@ impl Reachable {
         let rest = ellipsoid.rest(least, self.shift)?;
         let shift = (half.hypot(rest) + ellipsoid.misplaced) * (1.0 + 1e-12);
         let length = self.logarithms_beyond(least);
-        let logarithms = Logarithms { length, weight: 0.0, joint: f64::INFINITY };
+        let logarithms = Logarithms { length, weighted: vec![] };
         let scales = self.scales.clone();
         let [along, across] = [half, rest].map(|part| part + ellipsoid.misplaced);
         let ellipsoid = Ellipsoid { along, across, axes: [1.0; 2], joint: shift, misplaced: 0.0 };
-        Some(Self { shift, shifts: None, scales, logarithms, ellipsoid: Some(ellipsoid) })
+        Some(Self {
+            shift,
+            shifts: None,
+            scales,
+            logarithms,
+            ellipsoid: Some(ellipsoid),
+            cosine: 1.0,
+        })
     }
 
     /// The length of whitened shifts, at most, of which the direction has a cosine with the axis of
@@ -232,7 +261,8 @@ impl Reachable {
 
     /// Those of these posteriors that have such a shift.
     pub fn towards(&self, cosines: [f64; 2]) -> Self {
-        Self { shift: self.shift_towards(cosines), ..self.clone() }
+        let cosine = cosines[0].abs().max(cosines[1].abs()).min(1.0);
+        Self { shift: self.shift_towards(cosines), cosine, ..self.clone() }
     }
 
     /// The length of the whitened shift, at most.
@@ -246,14 +276,14 @@ impl Reachable {
     }
 
     /// Bounds on the logarithms of all scales.
-    pub fn logarithms(&self) -> Logarithms {
-        self.logarithms
+    pub fn logarithms(&self) -> &Logarithms {
+        &self.logarithms
     }
 
     /// The length of the logarithms of all scales where the whitened shift is at least so long, at
     /// most.
     pub fn logarithms_beyond(&self, shift: f64) -> f64 {
-        self.logarithms.beyond(shift)
+        self.logarithms.beyond(shift, self.cosine)
     }
 
     /// The range of each latent's scale.
@@ -264,6 +294,8 @@ impl Reachable {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::PI;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -291,7 +323,8 @@ mod tests {
         let by_ranges = 0.9_f64.ln().hypot(1.2_f64.ln());
         assert!((two.logarithms_beyond(1.9) - by_ranges).abs() < 1e-9);
         let with = |length, weight, joint| {
-            two.clone().with_logarithms(Logarithms { length, weight, joint })
+            let weighted = vec![Weighted { across: 1.0, weight, joint }];
+            two.clone().with_logarithms(Logarithms { length, weighted })
         };
         let known = with(0.15, 10.0, 2.0).unwrap();
         assert_eq!(known.logarithms_beyond(0.0), 0.15);
@@ -310,7 +343,7 @@ mod tests {
         #[test]
         fn shifts_are_no_longer_than_their_direction_allows(
             (along, across) in (0.0..3.0_f64, 0.0..3.0_f64), axes in prop::array::uniform2(0.1..2.0_f64),
-            (joint, shift) in (0.1..3.0_f64, 0.1..3.0_f64), (angle, share) in (0.0..3.15_f64, 0.0..1.0_f64),
+            (joint, shift) in (0.1..3.0_f64, 0.1..3.0_f64), (angle, share) in (0.0..PI, 0.0..1.0_f64),
             (before, after) in (0.0..0.3_f64, 0.0..0.3_f64),
         ) {
             let ellipsoid = Ellipsoid { along, across, axes, joint, misplaced: 0.0 };
@@ -319,11 +352,36 @@ mod tests {
             let unit = (cosine / axes[0]).hypot(sine / axes[1]);
             let length = [along / cosine.abs(), across / sine, joint / unit, shift];
             let length = share * length.into_iter().fold(f64::INFINITY, f64::min);
-            let cosines = [(angle + after).min(3.15).cos(), (angle - before).max(0.0).cos()];
+            let cosines = [(angle + after).min(PI).cos(), (angle - before).max(0.0).cos()];
             prop_assert!(length <= all.shift_towards(cosines), "{length}");
             prop_assert_eq!(all.towards(cosines).shift(), all.shift_towards(cosines));
             let exact = all.shift_towards([cosine, cosine]);
             prop_assert!(share < 1.0 || exact <= length * (1.0 + 1e-6));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        /// Where a shift leaves room for logarithms, no more is said than its direction allows, and
+        /// all of that.
+        #[test]
+        fn logarithms_are_what_directions_leave(
+            (across, weight, joint) in (1.0..2.0_f64, 0.5..4.0_f64, 0.5..2.0_f64),
+            (angle, share) in (0.0..PI, 0.0..1.0_f64), (before, after) in (0.0..0.3_f64, 0.0..0.3_f64),
+        ) {
+            let weighted = vec![Weighted { across, weight, joint }];
+            let all = Reachable::new(9.0, vec![[0.1, 9.0]]).unwrap();
+            let all = all.with_logarithms(Logarithms { length: 9.0, weighted }).unwrap();
+            let (sine, cosine) = angle.sin_cos();
+            let unit = cosine.hypot(across * sine);
+            let shift = share * joint / unit;
+            let left = (joint * joint - (shift * unit).powi(2)).max(0.0).sqrt() / weight;
+            let cosines = [(angle + after).min(PI).cos(), (angle - before).max(0.0).cos()];
+            let found = |all: Reachable| all.logarithms_beyond(shift);
+            prop_assert!(left.min(2.2) <= found(all.clone()) && left.min(2.2) <= found(all.towards(cosines)));
+            let exact = found(all.towards([cosine; 2]));
+            prop_assert!(left > 2.2 || exact <= left + 1e-3, "{exact} {left}");
         }
     }
 

@@ -355,7 +355,8 @@ mod tests {
         let sectors = Sectors::about(&[1.0, 0.0, 0.0, 0.0]);
         let askew = DVector::from_column_slice(&[0.8, 0.6, 0.0, 0.0]);
         let density = normal_density(0.8);
-        let events: [(f64, fn(&[f32]) -> bool); 2] = [
+        type Sided = (f64, fn(&[f32]) -> bool);
+        let events: [Sided; 2] = [
             (1.0, |eta| 0.8 * eta[0] + 0.6 * eta[1] > 0.8),
             (0.0, |eta| (0.8 * eta[0] + 0.6 * eta[1]).abs() > 0.8),
         ];

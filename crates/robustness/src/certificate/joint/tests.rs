@@ -1,7 +1,7 @@
 //! Bounds against events whose probabilities are known.
 
 use super::super::tests::Event;
-use super::super::{Logarithms, moments};
+use super::super::{Logarithms, Weighted, moments};
 use super::*;
 use crate::statistics::{GeneralisedChiSquare, normal_cdf, normal_density, normal_quantile};
 use proptest::prelude::*;
@@ -74,7 +74,8 @@ fn what_shifts_and_scales_share_counts() {
     let limits = MomentLimits { probability: 0.15, mean: 0.15, curvature: 0.1 };
     let alone = reachable(0.9, vec![[0.9, 1.1]; 6]);
     let shared = |joint: f64| {
-        let logarithms = Logarithms { length: 0.25, weight: 3.0, joint };
+        let weighted = vec![Weighted { across: 1.0, weight: 3.0, joint }];
+        let logarithms = Logarithms { length: 0.25, weighted };
         beyond(&limits, &alone.clone().with_logarithms(logarithms).unwrap(), 2)
     };
     let (either, both) = (shared(0.9), shared(2.0));
@@ -89,7 +90,8 @@ fn what_shifts_and_scales_share_counts() {
 fn all_shifts_are_looked_at_in_the_end() {
     let limits = MomentLimits { probability: 0.1, mean: 0.1, curvature: 0.1 };
     for (shift, joint) in [(0.1, 0.2), (0.1, 0.25), (0.1, 0.250_000_1), (0.0, 0.2), (0.0, 0.0)] {
-        let logarithms = Logarithms { length: 0.25, weight: 1.0, joint };
+        let weighted = vec![Weighted { across: 1.0, weight: 1.0, joint }];
+        let logarithms = Logarithms { length: 0.25, weighted };
         let all = reachable(shift, vec![[0.9, 1.1]; 6]).with_logarithms(logarithms).unwrap();
         let found = beyond(&limits, &all, 2);
         assert!((0.0999..0.3).contains(&found), "{shift} {joint}: {found}");
