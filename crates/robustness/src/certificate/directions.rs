@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use super::Method;
-use super::scale::{CLEAR, Scales};
+use super::scale::{ENOUGH, Scales};
 use crate::statistics::{MomentLimits, Sectors, normal_quantile};
 
 /// Limits of the moments of "beyond r" about a posterior.
@@ -71,7 +71,7 @@ impl Known {
                 continue;
             }
             let here = together(sectors.clone());
-            if sectors.len() == 1 || here <= worst.max(CLEAR) {
+            if sectors.len() == 1 || here <= worst.max(ENOUGH) {
                 worst = worst.max(here);
             } else {
                 let middle = sectors.start + sectors.len() / 2;
@@ -196,6 +196,21 @@ mod tests {
         // Truly 1 and 5, where no limit errs.
         assert!((0.97..1.0).contains(&whole), "{whole}");
         assert!((1.8..5.0).contains(&directed), "{directed}");
+    }
+
+    #[test]
+    fn sectors_together_have_the_largest_moments_of_each() {
+        let sectors = Sectors::about(&[1.0, 0.0]);
+        let limits = |sector: usize| {
+            let at = sector as f64;
+            MomentLimits { probability: 0.1, mean: 0.01 * at, curvature: 0.5 - 0.01 * at }
+        };
+        let known = Known::new(&sectors, (0..sectors.count()).map(limits).collect());
+        let together = MomentLimits { mean: limits(9).mean, ..limits(4) };
+        assert_eq!(known.largest(4..10), together);
+        let mut unknown = known;
+        unknown.limits[6].mean = f64::NAN;
+        assert!(unknown.largest(4..10).mean.is_nan() && unknown.largest(7..9).mean == 0.08);
     }
 
     #[test]

@@ -59,7 +59,7 @@ use nalgebra::{Matrix3, Vector3};
 
 use super::Reachable;
 use super::moments::{Dual, descend, hermite, hermite_moments};
-use super::scale::CLEAR;
+use super::scale::ENOUGH;
 use crate::statistics::{MomentLimits, normal_tails};
 
 /// Cells in a unit of t.
@@ -71,7 +71,7 @@ const BEYOND: f64 = 6.5;
 /// The longest shift.
 const LONGEST: f64 = 8.0;
 /// Shifts that are at least this share of the longest are looked at together.
-const SHORTER: f64 = 0.97;
+const SHORTER: f64 = 0.95;
 /// And all that are at most this share of it.
 const LAST: f64 = 0.3;
 /// Ranges of `ln sigma` are at most this long, and no more than so many.
@@ -149,7 +149,7 @@ pub(super) fn beyond(
         let joint = Joint::new(reachable, length(start), logarithms);
         let (here, best) =
             joint.map_or((1.0, duals), |joint| joint.bound(&known, duals, order + 1));
-        if end == start + 1 || here <= worst.max(CLEAR) {
+        if end == start + 1 || here <= worst.max(ENOUGH) {
             (worst, duals) = (worst.max(here), best);
             // Shorter shifts are covered, if the scales can be no farther from 1.
             if logarithms >= free {

@@ -43,7 +43,10 @@ const ORDERS: usize = 16;
 /// Refinements of the best order.
 const REFINEMENTS: usize = 12;
 /// So far below one half one bound is enough: what it is exactly serves the search only.
-pub(super) const CLEAR: f64 = 0.45;
+const CLEAR: f64 = 0.45;
+/// What is bounded coarsely is looked at more closely from here on: finer bounds of what is less serve
+/// the search only.
+pub(super) const ENOUGH: f64 = 0.495;
 /// Relative and absolute allowances for rounding in a divergence.
 const ROUNDING: (f64, f64) = (1e-12, 1e-14);
 
