@@ -132,8 +132,8 @@ impl Sectors {
         half.iter().copied().chain(opposite).collect()
     }
 
-    /// The part of [`largest`](Self::largest) that noise of independent entries adds to a mean over
-    /// draws is taken off: no bound.
+    /// What [`largest`](Self::largest) may be near to of the vector that y estimates, if each entry of
+    /// y has this variance: without what that adds to lengths. No bound.
     pub(super) fn guess(&self, y: &DVector<f64>, variance: f64) -> Vec<f64> {
         let without =
             |square: f64, entries: usize| (square - entries as f64 * variance).max(0.0).sqrt();
