@@ -26,7 +26,7 @@ pub(super) struct Centres<'a> {
     encoding: &'a Encoding,
     radii: &'a [f64],
     axis: Option<&'a [f64]>,
-    sectors: Sectors,
+    sectors: &'a Sectors,
     /// About each centre.
     draws: u64,
     /// Error probability of what is said about each.
@@ -45,6 +45,7 @@ impl<'a> Centres<'a> {
         encoding: &'a Encoding,
         radii: &'a [f64],
         axis: Option<&'a [f64]>,
+        sectors: &'a Sectors,
         plan: &'a Plan,
         alpha: f64,
     ) -> Self {
@@ -54,7 +55,6 @@ impl<'a> Centres<'a> {
         let [with, without] = SHARES;
         let draws = draws / if predicted { with } else { without };
         let alpha = alpha * cover::share(1);
-        let sectors = axis.map_or(Sectors::whole(), Sectors::about);
         Self {
             target,
             encoding,
@@ -96,11 +96,11 @@ impl<'a> Centres<'a> {
         if !self.predictions.is_empty() && self.predictions.iter().all(Option::is_some) {
             let range = first..first + PREDICTED * few;
             let said = Prediction::moments(self.predictions, target, purpose, shifted, range);
-            return Ok(said.iter().flatten().map(|said| said.guess(&self.sectors)).collect());
+            return Ok(said.iter().flatten().map(|said| said.guess(self.sectors)).collect());
         }
         let seen =
             probability::beyond(target, purpose, shifted, radii, first, &Plan::exactly(few))?;
-        Ok(seen.iter().map(|beyond| beyond.moments.guess(&self.sectors)).collect())
+        Ok(seen.iter().map(|beyond| beyond.moments.guess(self.sectors)).collect())
     }
 
     fn measure(&self, centre: isize, shifted: &Encoding) -> Result<Vec<CorrectedMoments>, Error> {

@@ -37,7 +37,7 @@ impl Known {
 
     /// The most that `P(|Delta| > r)` can be without a perturbation.
     pub fn probability(&self) -> f64 {
-        self.limits.iter().map(|limits| limits.probability).fold(f64::NEG_INFINITY, at_most)
+        self.limits.iter().map(|limits| limits.probability).fold(f64::NEG_INFINITY, larger)
     }
 
     /// `PhiInv` of the most that the probability beyond r can be under all posteriors: negative where
@@ -94,13 +94,13 @@ impl Known {
 
     /// The largest moments of some sectors.
     fn largest(&self, sectors: Range<usize>) -> MomentLimits {
-        let larger = |a: MomentLimits, b: &MomentLimits| MomentLimits {
-            probability: at_most(a.probability, b.probability),
-            mean: at_most(a.mean, b.mean),
-            curvature: at_most(a.curvature, b.curvature),
+        let both = |a: MomentLimits, b: &MomentLimits| MomentLimits {
+            probability: larger(a.probability, b.probability),
+            mean: larger(a.mean, b.mean),
+            curvature: larger(a.curvature, b.curvature),
         };
         let [first, rest @ ..] = &self.limits[sectors] else { unreachable!("no sector") };
-        rest.iter().fold(*first, larger)
+        rest.iter().fold(*first, both)
     }
 }
 
@@ -112,7 +112,7 @@ impl From<MomentLimits> for Known {
 }
 
 /// The larger one; NaN if one is.
-fn at_most(a: f64, b: f64) -> f64 {
+fn larger(a: f64, b: f64) -> f64 {
     if a.is_nan() || a > b { a } else { b }
 }
 

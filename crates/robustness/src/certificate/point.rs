@@ -117,8 +117,9 @@ impl Place<'_> {
         let posteriors = Posteriors::new(neighbourhood, encoding, lipschitz)?;
         // Radii share what is known, and look at the same distances at first.
         let mut reachable: HashMap<u64, Option<Reachable>> = HashMap::new();
-        let sectors = posteriors.axis().map_or(Sectors::whole(), Sectors::about);
-        let mut centres = Centres::new(target, encoding, radii, posteriors.axis(), plan, alpha);
+        let axis = posteriors.axis();
+        let sectors = axis.map_or(Sectors::whole(), Sectors::about);
+        let mut centres = Centres::new(target, encoding, radii, axis, &sectors, plan, alpha);
         let certificates = (0..radii.len()).map(|slot| {
             let mut limits = |centre: isize, wanted: Wanted| {
                 let alpha = alpha * cover::share(centre);
