@@ -183,6 +183,21 @@ impl Model {
         self.generator.forward(z).remove(0) - reference.clone()
     }
 
+    /// `|g(z) - reference|` of each row.
+    ///
+    /// # Shapes
+    /// `z`: `[rows, latent]`, `reference`: `[1, features]`.
+    pub(crate) fn damages(&self, z: Tensor<2>, reference: &Tensor<2>) -> Vec<f32> {
+        if self.device() != Device::flex() {
+            return lengths(self.change(z, reference));
+        }
+        // One pass over values that no longer are in the nearest cache, rather than three.
+        let output = self.generator.forward(z).remove(0).into_data().convert_dtype(DType::F32);
+        let output = output.as_slice::<f32>().expect("converted to f32 just above");
+        let reference = host(reference.clone());
+        output.chunks_exact(reference.len()).map(|output| distance(output, &reference)).collect()
+    }
+
     /// Visits the noise and `|Delta|` of the draws `first .. first + count` of a posterior, batch by
     /// batch.
     pub(crate) fn for_each_damage(
@@ -200,7 +215,7 @@ impl Model {
             let count = (range.end - first).min(self.rows as u64) as usize;
             let eta = noise.normal(purpose, index, first, count, latent);
             let z = self.tensor(encoding.samples(&eta), latent);
-            visit(&eta, &lengths(self.change(z, reference)));
+            visit(&eta, &self.damages(z, reference));
             first += count as u64;
         }
     }
@@ -219,8 +234,42 @@ pub(crate) fn lengths(rows: Tensor<2>) -> Vec<f32> {
     host(rows.square().sum_dim(1).sqrt())
 }
 
+/// Sums that a distance is taken in.
+const LANES: usize = 16;
+
+/// The l2 distance of two rows.
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, rest), (b, other)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut sums = [0.0f32; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            let change = a[lane] - b[lane];
+            sums[lane] += change * change;
+        }
+    }
+    let rest = rest.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+    (rest + sums.iter().sum::<f32>()).sqrt()
+}
+
 /// The values of a tensor, row-major, on the host.
 pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let data = tensor.into_data().convert_dtype(DType::F32);
     data.try_to_vec::<f32>().expect("converted to f32 just above")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_those_of_rows_of_any_length() {
+        for length in [1, 15, 16, 17, 100] {
+            let a: Vec<f32> = (0..length).map(|k| (k % 7) as f32 - 2.0).collect();
+            let b: Vec<f32> = (0..length).map(|k| (k % 5) as f32 * 0.5).collect();
+            let squares = a.iter().zip(&b).map(|(a, b)| f64::from(a - b).powi(2));
+            let exact = squares.sum::<f64>().sqrt();
+            assert!((f64::from(distance(&a, &b)) - exact).abs() <= 1e-6 * exact, "{length}");
+        }
+        assert!(distance(&[f32::NAN, 0.0], &[0.0, 0.0]).is_nan());
+    }
 }

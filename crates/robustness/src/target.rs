@@ -27,10 +27,16 @@ impl Target<'_> {
     /// # Errors
     /// If a damage is not finite.
     pub(crate) fn damages(self, encoding: &Encoding, eta: Vec<f32>) -> Result<Vec<f32>, Error> {
-        self.decode(encoding, eta, |_, _| {})
+        let latent = self.model.latent();
+        let z = encoding.samples(&eta);
+        let damages = z.chunks(self.model.rows() * latent).flat_map(|batch| {
+            let z = self.model.tensor(batch.to_vec(), latent);
+            self.model.damages(z, self.reference)
+        });
+        finite(damages.collect())
     }
 
-    /// Likewise; visits the latent samples and their changes Delta, `[rows, features]`, batch by
+    /// `|Delta|` likewise; visits the latent samples and their changes Delta, `[rows, features]`, batch by
     /// batch.
     ///
     /// # Errors
@@ -50,10 +56,14 @@ impl Target<'_> {
             damages.extend(lengths(change.clone()));
             visit(batch, &change);
         }
-        if damages.iter().all(|damage| damage.is_finite()) {
-            Ok(damages)
-        } else {
-            Err(Error::NotFinite("a perturbed reconstruction"))
-        }
+        finite(damages)
+    }
+}
+
+fn finite(damages: Vec<f32>) -> Result<Vec<f32>, Error> {
+    if damages.iter().all(|damage| damage.is_finite()) {
+        Ok(damages)
+    } else {
+        Err(Error::NotFinite("a perturbed reconstruction"))
     }
 }
