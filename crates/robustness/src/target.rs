@@ -36,8 +36,8 @@ impl Target<'_> {
         finite(damages.collect())
     }
 
-    /// `|Delta|` likewise; visits the latent samples and their changes Delta, `[rows, features]`, batch by
-    /// batch.
+    /// `|Delta|` likewise; visits the latent samples and their changes Delta, `[rows, features]`,
+    /// batch by batch.
     ///
     /// # Errors
     /// If a damage is not finite.
