@@ -136,16 +136,25 @@ impl Model {
     /// # Errors
     /// If a mean or standard deviation is not finite, or a standard deviation is 0.
     pub fn encoding(&self, x: &[f32]) -> Result<Encoding, Error> {
-        let posterior = self.encode(self.tensor(x.to_vec(), x.len()));
-        let sigma = posterior.sigma();
-        let encoding = Encoding { mu: host(posterior.mu), sigma: host(sigma) };
-        if !encoding.mu.iter().all(|value| value.is_finite()) {
+        Ok(self.encodings(x.to_vec())?.remove(0))
+    }
+
+    /// The posteriors of several inputs, one after the other.
+    ///
+    /// # Errors
+    /// If a mean or standard deviation is not finite, or a standard deviation is 0.
+    pub(crate) fn encodings(&self, inputs: Vec<f32>) -> Result<Vec<Encoding>, Error> {
+        let posterior = self.encode(self.tensor(inputs, self.features()));
+        let sigma = host(posterior.sigma());
+        let mu = host(posterior.mu);
+        if !mu.iter().all(|value| value.is_finite()) {
             return Err(Error::NotFinite("the encoder's mu"));
         }
-        if !encoding.sigma.iter().all(|value| value.is_finite() && *value > 0.0) {
+        if !sigma.iter().all(|value| value.is_finite() && *value > 0.0) {
             return Err(Error::NotFinite("the encoder's log sigma"));
         }
-        Ok(encoding)
+        let rows = mu.chunks(self.latent()).zip(sigma.chunks(self.latent()));
+        Ok(rows.map(|(mu, sigma)| Encoding { mu: mu.to_vec(), sigma: sigma.to_vec() }).collect())
     }
 
     /// The mean reconstruction `g(mu)`, `[1, features]`.

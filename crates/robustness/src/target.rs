@@ -36,19 +36,17 @@ impl Target<'_> {
         finite(damages.collect())
     }
 
-    /// `|Delta|` likewise; visits the latent samples and their changes Delta, `[rows, features]`,
-    /// batch by batch.
+    /// `|Delta|` of latent samples, one row of `latent` numbers each; visits the samples and their
+    /// changes Delta, `[rows, features]`, batch by batch.
     ///
     /// # Errors
     /// If a damage is not finite.
     pub(crate) fn decode(
         self,
-        encoding: &Encoding,
-        eta: Vec<f32>,
+        z: &[f32],
         mut visit: impl FnMut(&[f32], &Tensor<2>),
     ) -> Result<Vec<f32>, Error> {
         let latent = self.model.latent();
-        let z = encoding.samples(&eta);
         let mut damages = Vec::with_capacity(z.len() / latent);
         for batch in z.chunks(self.model.rows() * latent) {
             let z = self.model.tensor(batch.to_vec(), latent);

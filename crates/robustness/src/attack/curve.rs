@@ -25,6 +25,9 @@ const BROKEN: f64 = 0.35;
 /// Candidates kept of each norm: refinements start from them.
 const KEPT: usize = 3;
 
+/// The search begins at so much of where a linear model would break.
+const BEGIN: f64 = 0.8;
+
 /// The search ends this many times beyond where a linear model would break.
 const SEARCH_RANGE: f64 = 32.0;
 
@@ -39,6 +42,8 @@ pub struct CurvePoint {
     pub within: Vec<f64>,
     /// The strongest candidates at this norm, the strongest first.
     pub candidates: Vec<Candidate>,
+    /// Standard deviation of the damages.
+    pub(super) deviation: f64,
 }
 
 /// The damage curve of a point: norms rise, and every r is priced by it.
@@ -121,7 +126,7 @@ fn slope(target: Target<'_>, jacobians: &Jacobians) -> f64 {
     jacobians.composed_spectral * gain
 }
 
-/// The norms of a sweep: geometric, from half of where a linear model breaks the
+/// The norms of a sweep: geometric, from a little before where a linear model breaks the
 /// smallest radius to the end of the search range.
 fn norms(radii: &[f64], linear: impl Fn(f64) -> f64, reach: f64, growth: f64) -> Vec<f64> {
     let smallest = radii.iter().copied().fold(f64::INFINITY, f64::min);
@@ -134,7 +139,7 @@ fn norms(radii: &[f64], linear: impl Fn(f64) -> f64, reach: f64, growth: f64) ->
         _ => SEARCH_RANGE,
     };
     // Where a linear model finds nothing inside the range, cover the range.
-    let nearest = 0.5 * linear(smallest);
+    let nearest = BEGIN * linear(smallest);
     let begin = if nearest > 0.0 && nearest < end { nearest } else { end / SEARCH_RANGE };
     geometric(begin, end, growth)
 }
@@ -154,7 +159,7 @@ fn still(target: Target<'_>) -> Candidate {
 }
 
 /// Damages under a perturbation, by draws the attack never sees.
-pub(super) fn judging_damages(target: Target<'_>, u: &[f32]) -> Result<Vec<f32>, Error> {
+fn judging_damages(target: Target<'_>, u: &[f32]) -> Result<Vec<f32>, Error> {
     let encoding = target.model.encoding(&target.ball.perturbed(u))?;
     let latent = target.model.latent();
     let eta = target.noise.normal(Purpose::Candidates, target.index, 0, JUDGING_DRAWS, latent);
@@ -176,5 +181,13 @@ fn judge(
     let mut damages = judging_damages(target, strongest)?;
     let within = radii.iter().map(|&r| share_within(&damages, r)).collect();
     let norm = target.ball.length(strongest);
-    Ok(CurvePoint { norm, median: median(&mut damages), within, candidates })
+    let deviation = deviation(&damages);
+    Ok(CurvePoint { norm, median: median(&mut damages), within, candidates, deviation })
+}
+
+fn deviation(damages: &[f32]) -> f64 {
+    let count = damages.len() as f64;
+    let mean = damages.iter().map(|&damage| f64::from(damage)).sum::<f64>() / count;
+    let squares = damages.iter().map(|&damage| (f64::from(damage) - mean).powi(2)).sum::<f64>();
+    (squares / count).sqrt()
 }

@@ -16,11 +16,11 @@
 use vaegis_vae::Purpose;
 
 use crate::statistics::{BettingTest, normal_cdf, normal_quantile};
-use crate::surrogate::{QuadraticForm, Quartic};
+use crate::surrogate::{Pairs, QuadraticForm, Quartic, Said, likely};
 use crate::{Encoding, Error, Target};
 
 /// Draws of a group: pairs of opposite ones, so that odd terms cancel.
-const GROUP: usize = 8;
+const GROUP: usize = 16;
 
 /// Steps of the staircase that `a` is: its mean is that of as many probabilities of a form.
 const STEPS: usize = 8;
@@ -41,24 +41,23 @@ const SURE: f64 = 0.1;
 const SURPRISES: f64 = 0.0005;
 
 /// Groups that a plan is made from.
-const PLANNED: usize = 256;
+const PLANNED: usize = 128;
 
 /// Draws that an aim is corrected by, and where their noise begins.
 const PROBE_DRAWS: usize = 512;
 const PROBE_BLOCK: u64 = 1 << 37;
 
+/// Squared error of what a ray says of p.
+const RAY_ERROR: f64 = 1e-4;
+
 /// No surrogate is trusted to err less than this, relative to `r^2`: that would be rounding.
 const LEAST_RESIDUAL: f64 = 1e-6;
 
 /// Share of the draws within which a verdict should be reached, on average.
-const SHARE: f64 = 0.45;
+const SHARE: f64 = 0.4;
 
 /// Where the noise begins that chooses draws.
 const CHOICES: u64 = 1 << 39;
-
-/// The steps of a smooth verdict on a draw: a logistic function this steep is close to the normal
-/// distribution function.
-const STEEPNESS: f64 = 1.702;
 
 /// What is known of the damages under a perturbation before its verdict.
 #[derive(Debug)]
@@ -66,21 +65,20 @@ pub(super) struct Expectation<'a> {
     target: Target<'a>,
     encoding: &'a Encoding,
     square: f64,
-    surrogates: Option<Surrogates<'a>>,
+    surrogates: Option<Surrogates>,
     /// Variance of Y.
     variance: f64,
 }
 
 /// What says how likely a draw is to stay within r.
 #[derive(Debug)]
-struct Surrogates<'a> {
-    quadratic: QuadraticForm<'a>,
+struct Surrogates {
+    pairs: Pairs,
     /// The steps of a, as squared damages.
     steps: [f64; STEPS],
     /// F, the mean of a.
     known: f64,
-    /// What b is made of, and how far that errs. `None` stands for the quadratic.
-    quartic: Option<&'a Quartic>,
+    /// How far what b is made of errs.
     residual: f64,
     limits: Limits,
 }
@@ -92,13 +90,6 @@ struct Limits {
     weight: f64,
     /// What the surrogates may differ by in the mean of a group.
     difference: f64,
-}
-
-impl Surrogates<'_> {
-    /// How likely a draw is to stay within r that b is told to be at a squared damage.
-    fn likely(&self, square: f64, value: f64) -> f64 {
-        1.0 / (1.0 + (STEEPNESS * (value - square) / self.residual).exp())
-    }
 }
 
 /// Draws to decode: noise, and how each counts, `Y = rest + weight * 1[within]`.
@@ -116,8 +107,8 @@ impl<'a> Expectation<'a> {
         target: Target<'a>,
         encoding: &'a Encoding,
         r: f64,
-        (quadratic, residual): (QuadraticForm<'a>, f64),
-        quartic: Option<&'a Quartic>,
+        (quadratic, residual): (QuadraticForm<'_>, f64),
+        quartic: Option<&Quartic>,
     ) -> Self {
         let square = r * r;
         let step = |k| square + residual * normal_quantile((k as f64 + 0.5) / STEPS as f64);
@@ -127,8 +118,10 @@ impl<'a> Expectation<'a> {
         let residual = residual.max(LEAST_RESIDUAL * square);
         let is_usable = !quadratic.is_constant() && known.is_finite();
         let limits = Limits { weight: WEIGHTS[1], difference: DIFFERENCES[1] };
-        let surrogates =
-            is_usable.then_some(Surrogates { quadratic, steps, known, quartic, residual, limits });
+        let surrogates = is_usable.then(|| {
+            let pairs = Pairs::new(target.model, encoding, &quadratic, quartic);
+            Surrogates { pairs, steps, known, residual, limits }
+        });
         // A coin's, where nothing is known.
         let mut expectation = Self { target, encoding, square, surrogates, variance: 0.25 };
         expectation.plan();
@@ -141,7 +134,7 @@ impl<'a> Expectation<'a> {
     pub(super) fn distance(&self, draws: u64, level: f64) -> f64 {
         let information = -level.ln() / draws as f64;
         let largest = self.most_loss() * information / BettingTest::MOST_AT_STAKE;
-        (2.0 * information / SHARE * self.variance).sqrt().max(1.1 * largest)
+        (2.0 * information / SHARE * self.variance).sqrt().max(1.15 * largest)
     }
 
     /// The test of `P(|Delta| <= r) >= 1/2` by observing `1/2 - Y`.
@@ -159,34 +152,20 @@ impl<'a> Expectation<'a> {
         }
     }
 
-    /// Estimate of `P(|Delta| <= r)`, where a ray says that it is `says`: from the ray's draws,
-    /// whose noise is `eta`, moved here along the quartic, and from others that no verdict looks
-    /// at.
+    /// Estimate of `P(|Delta| <= r)` from draws that no verdict looks at, where a ray says that it is
+    /// `says`.
     ///
     /// # Errors
     /// If a damage is not finite.
-    pub(super) fn probability(&self, says: f64, eta: &[f32]) -> Result<f64, Error> {
-        let Some(surrogates) = &self.surrogates else { return Ok(says) };
-        let moved = match surrogates.quartic {
-            Some(quartic) => self.moved(surrogates, quartic, eta),
-            None => says,
-        };
+    pub(super) fn probe(&self, says: f64) -> Result<f64, Error> {
+        if self.surrogates.is_none() {
+            return Ok(says);
+        }
         let batch = self.choose(Purpose::Candidates, PROBE_BLOCK, PROBE_DRAWS);
         let damages = self.target.damages(self.encoding, batch.eta.clone())?;
         let probed = self.values(&batch, &damages).sum::<f64>() / PROBE_DRAWS as f64;
-        Ok(0.5 * (moved + probed))
-    }
-
-    /// Estimate from the draws that a quartic was fitted to.
-    fn moved(&self, surrogates: &Surrogates<'_>, quartic: &Quartic, eta: &[f32]) -> f64 {
-        let groups = self.likelihoods(surrogates, &self.groups(Purpose::Candidates, 0, PLANNED));
-        let difference = groups.iter().map(|[rough, likely]| likely - rough).sum::<f64>();
-        let here = quartic.values(self.target.model, &self.encoding.samples(eta));
-        let corrections = here.iter().zip(&quartic.left).map(|(here, left)| {
-            f64::from(u8::from(here + left <= self.square)) - surrogates.likely(self.square, *here)
-        });
-        let correction = corrections.sum::<f64>() / here.len() as f64;
-        surrogates.known + difference / groups.len() as f64 + correction
+        let error = self.variance / PROBE_DRAWS as f64;
+        Ok((probed * RAY_ERROR + says * error) / (RAY_ERROR + error))
     }
 
     /// Y of each draw, given its damage.
@@ -215,11 +194,12 @@ impl<'a> Expectation<'a> {
         let groups = self.likelihoods(surrogates, &eta);
         let mut batch = Batch::default();
         for ((eta, group), choice) in
-            eta.chunks(GROUP * latent).zip(groups.chunks(GROUP)).zip(choices)
+            eta.chunks(GROUP / 2 * latent).zip(groups.chunks(GROUP)).zip(choices)
         {
             let plan = Plan::new(surrogates.known, surrogates.limits, group);
             let chosen = plan.choose(normal_cdf(f64::from(choice)));
-            batch.eta.extend(&eta[chosen * latent..(chosen + 1) * latent]);
+            let (pair, sign) = (chosen / 2, if chosen.is_multiple_of(2) { 1.0 } else { -1.0 });
+            batch.eta.extend(eta[pair * latent..][..latent].iter().map(|e| sign * e));
             let weight = plan.weight(chosen);
             batch.rests.push(plan.base - weight * plan.likely[chosen]);
             batch.weights.push(weight);
@@ -227,27 +207,20 @@ impl<'a> Expectation<'a> {
         batch
     }
 
-    /// The noise of groups, draw after draw: every draw is followed by its opposite.
+    /// The noise of groups: that of the first of each pair of opposite draws.
     fn groups(&self, purpose: Purpose, first: u64, count: usize) -> Vec<f32> {
         let Target { noise, index, model, .. } = self.target;
-        let (latent, half) = (model.latent(), GROUP / 2);
-        let half_groups = noise.normal(purpose, index, first * half as u64, count * half, latent);
-        let pairs = half_groups.chunks(latent);
-        pairs.flat_map(|eta| eta.iter().copied().chain(eta.iter().map(|e| -e))).collect()
+        let half = GROUP / 2;
+        noise.normal(purpose, index, first * half as u64, count * half, model.latent())
     }
 
-    /// a and b of each draw.
-    fn likelihoods(&self, surrogates: &Surrogates<'_>, eta: &[f32]) -> Vec<[f64; 2]> {
-        let rough = surrogates.quadratic.values(eta);
-        let fine = surrogates
-            .quartic
-            .map(|quartic| quartic.values(self.target.model, &self.encoding.samples(eta)));
-        let fine = fine.as_ref().unwrap_or(&rough);
-        let likelihoods = rough.iter().zip(fine).map(|(rough, fine)| {
-            let passed = surrogates.steps.iter().filter(|&step| rough <= step).count();
-            [passed as f64 / STEPS as f64, surrogates.likely(self.square, *fine)]
-        });
-        likelihoods.collect()
+    /// a and b of each draw of groups: every draw is followed by its opposite.
+    fn likelihoods(&self, surrogates: &Surrogates, eta: &[f32]) -> Vec<[f64; 2]> {
+        let likely = |Said { rough, fine }: Said| {
+            let passed = surrogates.steps.iter().filter(|&step| rough <= *step).count();
+            [passed as f64 / STEPS as f64, likely(fine, self.square, surrogates.residual)]
+        };
+        surrogates.pairs.values(self.target.model, eta).into_iter().map(likely).collect()
     }
 
     /// Sets the limits, and the variance that Y has if the surrogates are right about themselves.

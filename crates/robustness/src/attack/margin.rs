@@ -20,6 +20,17 @@ const REFINED: [f64; 6] = [0.3, 0.15, 0.1, 0.0625, 0.05, 0.025];
 /// Least and most that one lengthening adds to a norm, relative to it.
 const LENGTHENINGS: [f64; 2] = [0.003, 0.3];
 
+/// Norms that are probed, at most.
+const PROBES: usize = 8;
+
+/// How close to the aim is close enough, relative to its distance from 1/2, and how far from the norm
+/// that was probed another is probed too, relative to it.
+const CLOSE: f64 = 0.1;
+const AGAIN: f64 = 0.2;
+
+/// Ratio of norms that are probed until there is one on either side of the aim.
+const FARTHER: f64 = 1.6;
+
 /// Further verdicts go to the first perturbation of the sweep with at most this share of draws
 /// within r: damage need not rise along a ray, and a box can end it.
 const FALLBACKS: [f64; 3] = [0.47, 0.43, 0.37];
@@ -148,49 +159,73 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// How far below 1/2 to aim about a norm: as far as some lengthening brings, and at least so
-    /// far that the draws can decide. And by how much what the ray says of p is wrong there.
-    fn foresee(&self, ray: &Ray, norm: f64, level: f64) -> Result<(f64, f64), Error> {
-        let Self { target, r, draws, .. } = *self;
+    /// The norm to judge a ray at, and how far below 1/2 that aims: as far as some lengthening
+    /// brings, and at least so far that the draws can decide.
+    fn aim(
+        &self,
+        search: &Search<'_>,
+        mut ray: Ray,
+        best: &Candidate,
+        level: f64,
+    ) -> Result<(Ray, f64, f64), Error> {
+        let Self { target, draws, .. } = *self;
         let Target { model, ball, .. } = target;
-        let encoding = model.encoding(&ball.perturbed(&ray.at(target, norm)))?;
-        let quartic = ray.quartic(model);
-        let expectation = Expectation::new(target, &encoding, r, ray.form(norm), quartic);
-        let least = expectation.distance(draws, level);
-        let says = ray.within(r, norm);
-        let error = expectation.probability(says, ray.eta())? - says;
-        Ok((least.max(LENGTHENING * ray.slope(r, norm)), error))
+        let mut norm = ray.norm_of(0.5).max(search.least);
+        let mut distance = 0.0;
+        // Norms and probabilities on either side of the aim.
+        let mut low: Option<(f64, f64)> = None;
+        let mut high: Option<(f64, f64)> = None;
+        for probe in 0..PROBES {
+            let encoding = model.encoding(&ball.perturbed(&ray.at(target, norm)))?;
+            let form = ray.form(norm);
+            let expectation = Expectation::new(target, &encoding, self.r, form, ray.quartic(model));
+            distance = expectation.distance(draws, level).max(LENGTHENING * ray.slope(norm));
+            let (aim, says, probed) = (0.5 - distance, ray.within(norm), norm);
+            let p = expectation.probe(says)?;
+            if (p - aim).abs() < CLOSE * distance {
+                break;
+            }
+            *(if p > aim { &mut low } else { &mut high }) = Some((norm, p));
+            norm = match (low, high) {
+                _ if probe == 0 && !ray.is_flat(norm) => ray.norm_of(aim - (p - says)),
+                // Near rest p falls as the square of the norm, and a ray sees little slope.
+                (Some((a, above)), Some((b, below))) => {
+                    let share = (above - aim) / (above - below);
+                    (a * a + share * (b * b - a * a)).sqrt()
+                }
+                (Some(_), _) => norm.max(search.broken / FARTHER) * FARTHER,
+                (None, _) => norm / FARTHER,
+            };
+            norm = norm.max(search.least);
+            if (norm / probed - 1.0).abs() < AGAIN {
+                break;
+            }
+            ray = search.reaching(ray, best, norm)?;
+        }
+        Ok((search.reaching(ray, best, norm)?, norm, distance))
     }
 
     /// The shortest perturbation along a ray that a verdict calls a break.
     fn shortest(
         &self,
         search: &Search<'_>,
-        mut ray: Ray,
+        ray: Ray,
         best: &Candidate,
         alpha: f64,
     ) -> Result<Option<AttackedMargin>, Error> {
-        let Self { target, r, .. } = *self;
-        let crossing = ray.norm_of(r, 0.5).max(search.least);
-        let (distance, error) = self.foresee(&ray, crossing, alpha * REFINED[0])?;
-        let mut norm = ray.norm_of(r, 0.5 - distance - error).max(search.least);
-        if ray.ends_at(norm) {
-            (ray, norm) = search.seek(ray, best, 0.5 - distance, 0)?;
-        }
+        let (mut ray, mut norm, distance) = self.aim(search, ray, best, alpha * REFINED[0])?;
         for (attempt, share) in REFINED.into_iter().enumerate() {
             let level = alpha * share;
-            let u = ray.at(target, norm);
+            let u = ray.at(self.target, norm);
             let margin = self.judge(&u, &ray, norm, level, attempt, &best.name)?;
             if margin.verdict.p_value <= level {
                 return Ok(Some(margin));
             }
             // Of p its draws say more than the ray does; of the slope they say nothing.
-            let missing = (margin.verdict.p - (0.5 - distance)) / ray.slope(r, norm);
+            let missing = margin.verdict.p - (0.5 - distance);
             let [least, most] = LENGTHENINGS;
-            norm *= 1.0 + missing.clamp(least, most);
-            if ray.ends_at(norm) {
-                ray = search.ray(best, norm, 0)?;
-            }
+            norm *= 1.0 + (missing / ray.slope(norm)).clamp(least, most);
+            ray = search.reaching(ray, best, norm)?;
         }
         Ok(None)
     }
@@ -212,8 +247,47 @@ impl Judge<'_> {
         let expectation = Expectation::new(target, &encoding, r, ray.form(norm), quartic);
         let first = (self.first + attempt as u64) * VERDICT_BLOCK;
         let verdict = Verdict::reach(target, &encoding, &expectation, draws, level, first)?;
-        let crossing = ray.norm_of(r, 0.5 - (verdict.p - ray.within(r, norm)));
+        let crossing = ray.norm_of(0.5 - (verdict.p - ray.within(norm)));
         let crossing = (!ray.ends_at(crossing)).then_some(crossing);
         Ok(AttackedMargin { perturbation, verdict, crossing, by: name.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vaegis_vae::Noise;
+
+    use super::*;
+    use crate::attack::linear::{Linear, U, X};
+    use crate::{Ball, Domain, InputBox};
+
+    #[test]
+    fn aims_are_where_they_say_also_where_the_point_is_nearly_broken_at_rest() {
+        let linear = Linear::new();
+        let Linear { model, reference, rest, .. } = &linear;
+        let domain = Domain::l2(InputBox::None);
+        let ball = &Ball::new(&domain, &X);
+        let share = |norm: f64, r: f64| {
+            let perturbed = ball.perturbed(&ball.along(&U, norm));
+            linear.squares(&model.encoding(&perturbed).unwrap()).cdf(r * r)
+        };
+        let candidate = Candidate { name: String::new(), u: U.to_vec(), value: 0.0 };
+        // Just above one half, p hardly falls for a long way, and what is seen there is noise.
+        for (case, at_rest) in [0.505, 0.55, 0.6, 0.9, 0.999].into_iter().enumerate() {
+            let r = linear.radius(rest, at_rest);
+            let breaks = |norm: &f64| share(*norm, r) < 0.45;
+            let broken = (1..).map(|step| 0.05 * f64::from(step)).find(breaks).unwrap();
+            for seed in 0..8 {
+                let noise = &Noise::new(seed);
+                let target = Target { model, x: &X, reference, noise, index: case as u64, ball };
+                let search = Search::new(target, 0, r, broken);
+                let ray = search.along(&candidate, broken).unwrap();
+                let judge = Judge { target, r, draws: 10_000, first: 0 };
+                let (_, norm, distance) = judge.aim(&search, ray, &candidate, 3e-4).unwrap();
+                let missed = share(norm, r) - (0.5 - distance);
+                assert!(distance > 0.0 && distance < 0.02, "{at_rest}, {seed}: {distance}");
+                assert!(missed.abs() < 0.004, "{at_rest}, {seed}: {missed} of {distance}");
+            }
+        }
     }
 }

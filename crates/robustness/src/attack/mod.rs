@@ -16,6 +16,8 @@ pub mod curve;
 mod expectation;
 pub mod fixed;
 pub mod goal;
+#[cfg(test)]
+mod linear;
 pub mod margin;
 pub mod objective;
 pub mod optimiser;

@@ -2,10 +2,11 @@
 
 use std::cell::OnceCell;
 
+use nalgebra::{Matrix3, Vector3};
 use vaegis_vae::Purpose;
 
-use super::goal::Landscape;
-use crate::surrogate::{Fit, Moments, QuadraticForm, Quartic, Sample};
+use crate::statistics::{normal_cdf, normal_quantile};
+use crate::surrogate::{Fit, Moments, QuadraticForm, Quartic, Sample, Surrogate};
 use crate::{Encoding, Error, Model, Target};
 
 /// Norms that a sample of a ray is spread over.
@@ -20,6 +21,16 @@ const SLOPE_SPAN: f64 = 0.15;
 /// No slope is taken to be less.
 const LEAST_SLOPE: f64 = 0.01;
 
+/// Norms that a trend is fitted to, in units of the reach, and pairs of opposite draws at each.
+const TREND: [f64; 3] = [-0.8, 0.0, 0.8];
+const TREND_PAIRS: usize = 2048;
+
+/// Where the noise of trends begins.
+const TREND_BLOCK: u64 = 1 << 38;
+
+/// No share is taken to be less, or more than 1 without it.
+const LEAST_SHARE: f64 = 1e-3;
+
 /// How far beyond the sampled norms the fit is trusted, in units of their span.
 const EXTRAPOLATION: f64 = 1.5;
 
@@ -30,13 +41,13 @@ pub(super) struct Ray {
     centre: f64,
     /// Half the width of the sampled norms, relative to the centre.
     span: f64,
+    r: f64,
     fit: Fit,
-    /// The posterior at the centre, and the draws about it: their noise, latent samples and
-    /// squared damages.
-    about: Encoding,
-    eta: Vec<f32>,
-    z: Vec<f32>,
-    squares: Vec<f64>,
+    /// The squared damage in the direction.
+    form: Surrogate,
+    /// What the quartic says of the norms, once it was asked.
+    trend: Option<Trend>,
+    sample: Sample,
     moments: Option<Moments>,
     quartic: OnceCell<Option<Quartic>>,
 }
@@ -57,41 +68,55 @@ impl Ray {
         draws: usize,
         r: f64,
     ) -> Result<Self, Error> {
-        let Target { model, ball, noise, index, .. } = target;
+        let Target { model, noise, index, .. } = target;
         let latent = model.latent();
-        let posterior = |t: f64| {
-            let u = ball.along(&direction, centre * (1.0 + t));
-            model.encoding(&ball.perturbed(&u))
-        };
-        let about = posterior(0.0)?;
+        let positions = (0..NORMS).map(position).chain([0.0]);
+        let norms = positions.map(|position| centre * (1.0 + span * position));
+        let mut posteriors = posteriors(target, &direction, norms)?;
+        let about = posteriors.pop().expect("the centre is one");
         let mut moments = Moments::new(model, &about, draws, r * r);
-        let mut sample = Sample { latent, ..Sample::default() };
-        let mut z = vec![];
         let each = draws.div_ceil(NORMS);
-        for k in 0..NORMS {
-            let t = span * (2.0 * (k as f64 + 0.5) / NORMS as f64 - 1.0);
-            let first = first + (k * each) as u64;
-            let eta = noise.normal(Purpose::Candidates, index, first, each, latent);
-            sample.eta.extend(&eta);
-            let damages = target.decode(&posterior(t)?, eta, |batch, change| {
-                z.extend_from_slice(batch);
-                if let Some(moments) = &mut moments {
-                    moments.add(model, batch, change);
-                }
-            })?;
-            sample.positions.extend(std::iter::repeat_n(t / span, each));
-            sample.squares.extend(damages.iter().map(|&damage| f64::from(damage).powi(2)));
-        }
+        let eta = noise.normal(Purpose::Candidates, index, first, NORMS * each, latent);
+        let rows = eta.chunks(each * latent).zip(&posteriors);
+        let z: Vec<f32> = rows.flat_map(|(eta, posterior)| posterior.samples(eta)).collect();
+        let damages = target.decode(&z, |z, change| {
+            if let Some(moments) = &mut moments {
+                moments.add(model, z, change);
+            }
+        })?;
+        let sample = Sample {
+            eta,
+            positions: (0..NORMS).flat_map(|k| std::iter::repeat_n(position(k), each)).collect(),
+            squares: damages.iter().map(|&damage| f64::from(damage).powi(2)).collect(),
+            latent,
+        };
         let fit = Fit::new(&sample, r * r);
-        let Sample { eta, squares, .. } = sample;
         let quartic = OnceCell::new();
-        Ok(Self { direction, centre, span, fit, about, eta, z, squares, moments, quartic })
+        let form = fit.surrogate.clone();
+        let trend = None;
+        Ok(Self { direction, centre, span, r, fit, form, trend, sample, moments, quartic })
     }
 
-    /// The share of draws beyond r about this ray as a function of the posterior, if its draws
-    /// tell enough.
-    pub(super) fn landscape(&self, target: Target<'_>, r: f64, width: f64) -> Option<Landscape> {
-        Landscape::fit(target.model, &self.about, &self.z, &self.squares, r, width)
+    /// Goes in a direction near to its own, along which the quartic, if there is one, tells more than
+    /// the draws do.
+    ///
+    /// # Errors
+    /// If a posterior is not finite.
+    pub(super) fn follow(&mut self, target: Target<'_>, direction: &[f32]) -> Result<(), Error> {
+        let Some(quartic) = self.quartic(target.model) else { return Ok(()) };
+        let trend = Trend::of(target, quartic, direction, self)?;
+        // What would have become of the draws.
+        let norms = (0..NORMS).map(|k| self.centre * (1.0 + self.span * position(k)));
+        let posteriors = posteriors(target, direction, norms)?;
+        let rows = self.sample.eta.chunks(self.sample.eta.len() / NORMS).zip(&posteriors);
+        let z: Vec<f32> = rows.flat_map(|(eta, posterior)| posterior.samples(eta)).collect();
+        let values = quartic.values(target.model, &z).into_iter().zip(&quartic.left);
+        let mut sample = self.sample.clone();
+        sample.squares = values.map(|(value, left)| (value + left).max(0.0)).collect();
+        self.form = Surrogate::fit(&sample, self.r * self.r);
+        self.trend = Some(trend);
+        self.direction.copy_from_slice(direction);
+        Ok(())
     }
 
     /// The perturbation at a norm.
@@ -100,15 +125,23 @@ impl Ray {
     }
 
     /// Estimate of `P(|Delta| <= r)` at a norm.
-    pub(super) fn within(&self, r: f64, norm: f64) -> f64 {
-        self.fit.within(r, self.position(norm))
+    pub(super) fn within(&self, norm: f64) -> f64 {
+        match &self.trend {
+            Some(trend) => trend.within(norm / self.centre - 1.0),
+            None => self.fit.within(self.r, self.position(norm)),
+        }
     }
 
     /// By how much that falls where the norm grows, relative to it; at least a little.
-    pub(super) fn slope(&self, r: f64, norm: f64) -> f64 {
+    pub(super) fn slope(&self, norm: f64) -> f64 {
         let [shorter, longer] = [1.0 - SLOPE_SPAN, 1.0 + SLOPE_SPAN].map(|scale| scale * norm);
-        let fall = self.within(r, shorter) - self.within(r, longer);
+        let fall = self.within(shorter) - self.within(longer);
         (fall / (2.0 * SLOPE_SPAN)).max(LEAST_SLOPE)
+    }
+
+    /// Whether no slope is seen at a norm.
+    pub(super) fn is_flat(&self, norm: f64) -> bool {
+        self.slope(norm) <= LEAST_SLOPE
     }
 
     /// Whether `norm` is the end of what can be said.
@@ -122,25 +155,19 @@ impl Ray {
 
     /// The smallest norm near the centre at which a share `p` of the draws stays within r, or
     /// the end of what can be said.
-    pub(super) fn norm_of(&self, r: f64, p: f64) -> f64 {
+    pub(super) fn norm_of(&self, p: f64) -> f64 {
         let reach = self.reach();
         let (mut low, mut high) = (self.centre * (1.0 - reach), self.centre * (1.0 + reach));
         for _ in 0..HALVINGS {
             let middle = 0.5 * (low + high);
-            if self.within(r, middle) > p { low = middle } else { high = middle }
+            if self.within(middle) > p { low = middle } else { high = middle }
         }
         high
     }
 
     /// The surrogate of the squared damage at a norm, and how far it errs.
     pub(super) fn form(&self, norm: f64) -> (QuadraticForm<'_>, f64) {
-        let surrogate = &self.fit.surrogate;
-        (surrogate.at(self.position(norm)), surrogate.residual)
-    }
-
-    /// The noise of its draws.
-    pub(super) fn eta(&self) -> &[f32] {
-        &self.eta
+        (self.form.at(self.position(norm)), self.form.residual)
     }
 
     /// The damage as a quartic of the latent sample, if the draws tell that.
@@ -151,5 +178,121 @@ impl Ray {
 
     fn position(&self, norm: f64) -> f64 {
         (norm / self.centre - 1.0) / self.span
+    }
+}
+
+/// Where the k-th norms of a ray are, in units of its span.
+fn position(k: usize) -> f64 {
+    2.0 * (k as f64 + 0.5) / NORMS as f64 - 1.0
+}
+
+/// The posteriors at norms in a direction.
+fn posteriors(
+    target: Target<'_>,
+    direction: &[f32],
+    norms: impl Iterator<Item = f64>,
+) -> Result<Vec<Encoding>, Error> {
+    let ball = target.ball;
+    let perturbed = |norm| ball.perturbed(&ball.along(direction, norm));
+    target.model.encodings(norms.flat_map(perturbed).collect())
+}
+
+/// `P(|Delta| <= r)` along a direction as a quartic has it: a normal distribution function of a
+/// parabola of the norm.
+#[derive(Debug)]
+struct Trend {
+    parabola: Vector3<f64>,
+    /// What the draws of the ray add to it.
+    offset: f64,
+}
+
+impl Trend {
+    fn of(
+        target: Target<'_>,
+        quartic: &Quartic,
+        direction: &[f32],
+        ray: &Ray,
+    ) -> Result<Self, Error> {
+        let Target { model, noise, index, .. } = target;
+        let likely = |value: f64| quartic.likely(value, ray.r * ray.r);
+        let half =
+            noise.normal(Purpose::Candidates, index, TREND_BLOCK, TREND_PAIRS, model.latent());
+        let eta: Vec<f32> = half.iter().copied().chain(half.iter().map(|e| -e)).collect();
+        let scales = TREND.map(|position| position * ray.reach());
+        let norms = scales.iter().map(|scale| ray.centre * (1.0 + scale));
+        // Least squares.
+        let (mut gram, mut right) = (Matrix3::zeros(), Vector3::zeros());
+        for (scale, posterior) in scales.iter().zip(posteriors(target, direction, norms)?) {
+            let values = quartic.values(model, &posterior.samples(&eta));
+            let share = values.iter().copied().map(likely).sum::<f64>() / values.len() as f64;
+            let powers = Vector3::new(1.0, *scale, scale * scale);
+            gram += powers * powers.transpose();
+            right += powers * normal_quantile(share.clamp(LEAST_SHARE, 1.0 - LEAST_SHARE));
+        }
+        let parabola = gram.cholesky().map_or_else(Vector3::zeros, |factor| factor.solve(&right));
+        // The draws that the quartic was fitted to are seldom on the side that it puts them.
+        let draws = ray.sample.squares.iter().zip(&quartic.left);
+        let missed = draws.map(|(square, left)| {
+            f64::from(u8::from(*square <= ray.r * ray.r)) - likely(square - left)
+        });
+        let offset = missed.sum::<f64>() / ray.sample.squares.len() as f64;
+        Ok(Self { parabola, offset })
+    }
+
+    /// At a norm, relative to the centre of the ray.
+    fn within(&self, scale: f64) -> f64 {
+        let powers = Vector3::new(1.0, scale, scale * scale);
+        (normal_cdf(self.parabola.dot(&powers)) + self.offset).clamp(0.0, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use vaegis_network::ops::Function;
+    use vaegis_vae::{Architecture, Likelihood, Noise, VaeConfig};
+
+    use super::*;
+    use crate::{Ball, Domain, InputBox};
+
+    const X: [f32; 6] = [0.2, 0.5, 0.9, 0.1, 0.7, 0.4];
+
+    #[test]
+    fn trends_are_right_about_norms_and_directions_near_to_the_draws() {
+        let architecture = Architecture::Mlp { hidden: vec![8], activation: Function::Tanh };
+        let likelihood = Likelihood::Gaussian { sigma: 1.0 };
+        let config = VaeConfig { input_shape: vec![6], latent: 3, architecture, likelihood };
+        let model = Model::new(&config.init(3, &Device::flex()).unwrap());
+        let domain = Domain::l2(InputBox::None);
+        let ball = Ball::new(&domain, &X);
+        let rest = model.encoding(&X).unwrap();
+        let reference = model.reconstruct(&rest.mu).unwrap();
+        let noise = &Noise::new(4);
+        let (model, reference, ball) = (&model, &reference, &ball);
+        let target = Target { model, x: &X, reference, noise, index: 5, ball };
+        let damages = |direction: &[f32], norm: f64| {
+            let perturbed = ball.perturbed(&ball.along(direction, norm));
+            let eta = noise.normal(Purpose::Verdict, 0, 0, 40_000, 3);
+            target.damages(&model.encoding(&perturbed).unwrap(), eta).unwrap()
+        };
+        let direction = vec![0.3f32, -0.5, 0.8, 0.2, -0.4, 0.6];
+        let mut at_centre = damages(&direction, 1.0);
+        let r = crate::criterion::median(&mut at_centre);
+        let mut ray = Ray::sample(target, direction.clone(), 1.0, 0.25, 0, 768, r).unwrap();
+        let turned = vec![0.4f32, -0.5, 0.7, 0.1, -0.5, 0.6];
+        for direction in [direction, turned] {
+            ray.follow(target, &direction).unwrap();
+            for norm in [0.7, 0.85, 1.0, 1.15, 1.3] {
+                let draws = damages(&direction, norm);
+                let within = draws.iter().filter(|&&damage| f64::from(damage) <= r).count();
+                let p = within as f64 / draws.len() as f64;
+                // Half a percent is three standard errors of the draws that were counted here; the rest
+                // is of those that the trend knows.
+                let says = ray.within(norm);
+                assert!((says - p).abs() < 0.02, "{norm}: {says} against {p}");
+            }
+            let half = ray.within(ray.norm_of(0.5));
+            assert!((half - 0.5).abs() < 1e-3, "{half}");
+        }
     }
 }

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use super::Attack;
-use super::curve::{CurvePoint, JUDGING_DRAWS, judging_damages};
-use super::goal::{Goal, MaximumDamage, Statistic};
+use super::curve::{CurvePoint, JUDGING_DRAWS};
+use super::goal::{Goal, Landscape, MaximumDamage, Statistic};
 use super::objective::PointObjective;
 use super::optimiser::{Candidate, Optimiser};
 use super::ray::Ray;
@@ -28,12 +28,20 @@ const RAY_BLOCK: u64 = 1 << 32;
 /// Numbers of draws for the gradients at one radius.
 const GRADIENT_BLOCK: u64 = 1 << 24;
 
-/// Draws per gradient of the two rounds of ascent at a radius, in units of the sweep's.
-const ROUND_DRAWS: [usize; 2] = [2, 16];
+/// Draws per gradient in units of the sweep's: where the draws of a ray refine what is found, and
+/// where they cannot.
+const GRADIENT_DRAWS: [usize; 2] = [2, 16];
 
-/// Draws and steps of an ascent on a [`Landscape`](super::goal::Landscape): both cost little.
-const LANDSCAPE_DRAWS: usize = 4096;
-const LANDSCAPE_STEPS: usize = 3;
+/// Smoothing of the share of draws beyond r, in units of the deviation of damages.
+const WIDTH: f64 = 0.5;
+
+/// Posteriors this far from that of a quartic are compared by it.
+const NEAR: f64 = 2.0;
+
+/// Smoothing, draws and steps of an ascent on a [`Landscape`]: draws cost little.
+const LANDSCAPE_WIDTH: f64 = 0.2;
+const LANDSCAPE_DRAWS: usize = 1024;
+const LANDSCAPE_STEPS: usize = 2;
 
 /// The search for the smallest perturbation at one radius.
 pub(super) struct Search<'a> {
@@ -43,6 +51,8 @@ pub(super) struct Search<'a> {
     /// No norm below this is looked at: where a point is broken nearly at rest, searches would
     /// shrink for ever.
     pub(super) least: f64,
+    /// A norm at which it is broken.
+    pub(super) broken: f64,
     /// Number of the first draw of the next search along a direction.
     next_draw: Cell<u64>,
 }
@@ -51,20 +61,21 @@ impl<'a> Search<'a> {
     /// At `radii[slot] = r`, about a norm where it is broken.
     pub(super) fn new(target: Target<'a>, slot: usize, r: f64, broken: f64) -> Self {
         let first = JUDGING_DRAWS as u64 + slot as u64 * RAY_BLOCK;
-        Self { target, slot, r, least: LEAST_NORM * broken, next_draw: Cell::new(first) }
+        Self { target, slot, r, least: LEAST_NORM * broken, broken, next_draw: Cell::new(first) }
     }
 
     /// The ray through a perturbation, about the norm at which it begins to break r-robustness.
     pub(super) fn along(&self, candidate: &Candidate, norm: f64) -> Result<Ray, Error> {
-        let last = RAY_DRAWS.len() - 1;
         let (_, norm) = self.seek(self.ray(candidate, norm, 0)?, candidate, 0.5, 0)?;
-        let ray = self.ray(candidate, norm, last)?;
-        Ok(self.seek(ray, candidate, 0.5, last)?.0)
+        let (mut ray, _) = self.crossing(candidate, norm)?;
+        ray.follow(self.target, &candidate.u)?;
+        Ok(ray)
     }
 
-    /// Alternates ascent at the current norm, on the share of draws beyond r, with a
-    /// search for the norm along the best direction. `used`: draws of the attack's noise that its
-    /// sweep used up.
+    /// The strongest perturbation about the norm at which the sweep begins to break r, and the ray
+    /// through it: the sweep's candidates ascend on the share of draws beyond r, at first by few
+    /// draws of their own, then as the draws along the best of them tell it. `used`: draws of the
+    /// attack's noise that its sweep used up.
     pub(super) fn refine(
         &self,
         attack: &Attack,
@@ -77,7 +88,7 @@ impl<'a> Search<'a> {
         // The inner point may itself be close to breaking, or the input at rest.
         let (above, below) = (inner.within[slot] - 0.5, 0.5 - outer.within[slot]);
         let share = (above / (above + below).max(1e-9)).clamp(0.2, 1.0);
-        let mut norm = inner.norm + (outer.norm - inner.norm) * share;
+        let norm = inner.norm + (outer.norm - inner.norm) * share;
         let mut candidates = outer.candidates.clone();
         if inner.norm > 0.0 {
             candidates.truncate(2);
@@ -85,35 +96,68 @@ impl<'a> Search<'a> {
         }
         // The scale on which damages vary about their median decides how far a draw may
         // be from r and still count for the gradient.
-        let damages = judging_damages(target, &candidates[0].u)?;
-        let width = (0.5 * deviation(&damages)).max(1e-3 * r);
+        let width = |share: f64| (share * outer.deviation).max(1e-3 * r);
         let goal = MaximumDamage {
-            statistic: Statistic::Exceedance { r, width },
+            statistic: Statistic::Exceedance { r, width: width(WIDTH) },
             reference: target.reference.clone(),
         };
-        let mut first = used + slot as u64 * GRADIENT_BLOCK;
-        let mut ray: Option<Ray> = None;
-        for (round, share) in ROUND_DRAWS.into_iter().enumerate() {
-            for candidate in &mut candidates {
-                candidate.u = target.ball.along(&candidate.u, norm);
-            }
-            let landscape = ray.as_ref().and_then(|ray| ray.landscape(target, r, width));
-            let (goal, draws, steps): (&dyn Goal, _, _) = match &landscape {
-                Some(landscape) => (landscape, LANDSCAPE_DRAWS, LANDSCAPE_STEPS),
-                None => (&goal, effort.draws * share, effort.steps),
-            };
-            let mut objective = PointObjective::new(target, goal, first, draws);
-            first += draws as u64;
-            let optimiser = Optimiser::ConditionalGradient;
-            optimiser.ascend(target.ball, &mut objective, &mut candidates, norm, steps)?;
-            candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
+        let first = used + slot as u64 * GRADIENT_BLOCK;
+        let [few, many] = GRADIENT_DRAWS.map(|share| share * effort.draws);
+        self.ascend(&goal, (first, few), effort.steps, norm, &mut candidates)?;
+
+        let (mut ray, norm) = self.crossing(&candidates[0], norm)?;
+        let first = first + few as u64;
+        let Some(quartic) = ray.quartic(target.model) else {
             candidates.truncate(1);
-            let found = self.ray(&candidates[0], norm, round)?;
-            let (found, crossing) = self.seek(found, &candidates[0], 0.5, round)?;
-            norm = crossing;
-            ray = Some(found);
+            self.ascend(&goal, (first, many), effort.steps, norm, &mut candidates)?;
+            let (ray, _) = self.crossing(&candidates[0], norm)?;
+            return Ok((ray, candidates.swap_remove(0)));
+        };
+        let near = |candidate: &Candidate| {
+            let u = target.ball.along(&candidate.u, norm);
+            let encoding = target.model.encoding(&target.ball.perturbed(&u));
+            encoding.is_ok_and(|encoding| quartic.distance(&encoding) <= NEAR)
+        };
+        candidates = candidates
+            .into_iter()
+            .enumerate()
+            .filter(|(place, candidate)| *place == 0 || near(candidate))
+            .map(|(_, candidate)| candidate)
+            .collect();
+        let landscape = Landscape::new(quartic, r, width(LANDSCAPE_WIDTH));
+        let draws = (first, LANDSCAPE_DRAWS);
+        self.ascend(&landscape, draws, LANDSCAPE_STEPS, norm, &mut candidates)?;
+        let best = candidates.swap_remove(0);
+        ray.follow(target, &best.u)?;
+        Ok((ray, best))
+    }
+
+    /// Ascent of candidates at a norm under draws of the attack's noise, from number `first` on. The
+    /// strongest comes first.
+    fn ascend(
+        &self,
+        goal: &dyn Goal,
+        (first, draws): (u64, usize),
+        steps: usize,
+        norm: f64,
+        candidates: &mut [Candidate],
+    ) -> Result<(), Error> {
+        let ball = self.target.ball;
+        for candidate in candidates.iter_mut() {
+            candidate.u = ball.along(&candidate.u, norm);
         }
-        Ok((ray.expect("there are rounds"), candidates.swap_remove(0)))
+        let mut objective = PointObjective::new(self.target, goal, first, draws);
+        let optimiser = Optimiser::ConditionalGradient;
+        optimiser.ascend(ball, &mut objective, candidates, norm, steps)?;
+        candidates.sort_by(|a, b| b.value.total_cmp(&a.value));
+        Ok(())
+    }
+
+    /// The ray through a candidate about a norm, and the norm along it at which half of the draws
+    /// stay within r.
+    fn crossing(&self, candidate: &Candidate, norm: f64) -> Result<(Ray, f64), Error> {
+        let last = RAY_DRAWS.len() - 1;
+        self.seek(self.ray(candidate, norm, last)?, candidate, 0.5, last)
     }
 
     /// The norm along a candidate's ray at which a share p of the draws stays within r; where
@@ -125,15 +169,30 @@ impl<'a> Search<'a> {
         p: f64,
         round: usize,
     ) -> Result<(Ray, f64), Error> {
-        let mut norm = ray.norm_of(self.r, p).max(self.least);
+        let mut norm = ray.norm_of(p).max(self.least);
         for _ in 0..RECENTRINGS {
             if !ray.ends_at(norm) {
                 break;
             }
             ray = self.ray(candidate, norm, round)?;
-            norm = ray.norm_of(self.r, p).max(self.least);
+            norm = ray.norm_of(p).max(self.least);
         }
         Ok((ray, norm))
+    }
+
+    /// A ray that can say something of a norm: another one if the given one cannot.
+    pub(super) fn reaching(
+        &self,
+        ray: Ray,
+        candidate: &Candidate,
+        norm: f64,
+    ) -> Result<Ray, Error> {
+        if !ray.ends_at(norm) {
+            return Ok(ray);
+        }
+        let mut ray = self.ray(candidate, norm, 0)?;
+        ray.follow(self.target, &candidate.u)?;
+        Ok(ray)
     }
 
     /// Samples the ray through a candidate as the given round does.
@@ -143,11 +202,4 @@ impl<'a> Search<'a> {
         self.next_draw.set(first + 2 * draws as u64);
         Ray::sample(self.target, candidate.u.clone(), norm, span, first, draws, self.r)
     }
-}
-
-fn deviation(damages: &[f32]) -> f64 {
-    let count = damages.len() as f64;
-    let mean = damages.iter().map(|&damage| f64::from(damage)).sum::<f64>() / count;
-    let squares = damages.iter().map(|&damage| (f64::from(damage) - mean).powi(2)).sum::<f64>();
-    (squares / count).sqrt()
 }

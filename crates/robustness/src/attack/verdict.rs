@@ -9,12 +9,18 @@ use vaegis_vae::Purpose;
 use super::expectation::Expectation;
 use crate::{Encoding, Error, Target};
 
+/// Draws that are decoded before the test is looked at again: larger batches are hardly faster.
+const BATCH: u64 = 256;
+
 /// Draws after which a verdict may be given up as out of reach.
-const FUTILITY_DRAWS: u64 = 1_000;
+const FUTILITY_DRAWS: u64 = 500;
 
 /// Share of the draws that a verdict must be in reach of at a hopeful rate: a longer perturbation
 /// costs fewer.
-const PATIENCE: f64 = 0.5;
+const PATIENCE: f64 = 0.3;
+
+/// A hopeful rate is that found and this many standard errors.
+const HOPE: f64 = 0.5;
 
 /// What fresh draws say of a perturbation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +52,7 @@ impl Verdict {
         let mut test = expectation.test(expectation.distance(draws, level));
         let (mut count, mut sum, mut squares) = (0u64, 0.0, 0.0);
         while count < draws && test.p_value() > level {
-            let rows = (draws - count).min(target.model.rows() as u64) as usize;
+            let rows = (draws - count).min(BATCH).min(target.model.rows() as u64) as usize;
             let batch = expectation.choose(Purpose::Verdict, first + count, rows);
             let damages = target.damages(encoding, batch.eta.clone())?;
             for y in expectation.values(&batch, &damages) {
@@ -58,7 +64,7 @@ impl Verdict {
             let (n, left) = (count as f64, (draws - count) as f64);
             let (mean, variance) = moments(n, sum, squares);
             // What is missing at a hopeful rate.
-            let hope = (0.5 - mean + (variance / n).sqrt()).max(0.0);
+            let hope = (0.5 - mean + HOPE * (variance / n).sqrt()).max(0.0);
             let missing = (test.p_value() / level).ln();
             let patience = left.min(PATIENCE * draws as f64);
             if count >= FUTILITY_DRAWS && missing * 2.0 * variance > hope * hope * patience {
@@ -80,65 +86,14 @@ fn moments(count: f64, sum: f64, squares: f64) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Tensor};
-    use nalgebra::{DMatrix, DVector};
-    use vaegis_network::ops::Function;
-    use vaegis_vae::{Architecture, Likelihood, Noise, VaeConfig};
+    use burn::tensor::Tensor;
+    use vaegis_vae::Noise;
 
     use super::*;
+    use crate::attack::linear::{LATENT, Linear, U, X};
     use crate::attack::ray::Ray;
-    use crate::model::host;
-    use crate::statistics::GeneralisedChiSquare;
     use crate::surrogate::{Moments, Quartic};
-    use crate::{Ball, Domain, InputBox, Model};
-
-    const LATENT: usize = 3;
-    const FEATURES: usize = 6;
-
-    /// Encoder and decoder are linear: damages are Gaussian, and their probabilities known.
-    fn model() -> Model {
-        let architecture = Architecture::Mlp { hidden: vec![], activation: Function::Tanh };
-        let likelihood = Likelihood::Gaussian { sigma: 1.0 };
-        let config =
-            VaeConfig { input_shape: vec![FEATURES], latent: LATENT, architecture, likelihood };
-        Model::new(&config.init(3, &Device::flex()).unwrap())
-    }
-
-    /// The radius within which reconstructions stay with probability p.
-    fn radius(model: &Model, rest: &Encoding, perturbed: &Encoding, p: f64) -> f64 {
-        // g(mu' + sigma' eta) - g(mu) = B (S eta + m), S = diag(sigma') and m = mu' - mu.
-        let image = |z: &[f32]| -> DVector<f64> {
-            let found = host(model.reconstruct(z).unwrap());
-            DVector::from_iterator(FEATURES, found.into_iter().map(f64::from))
-        };
-        let origin = image(&[0.0; LATENT]);
-        let columns: Vec<_> = (0..LATENT)
-            .map(|k| {
-                let mut z = [0.0; LATENT];
-                z[k] = 1.0;
-                image(&z) - &origin
-            })
-            .collect();
-        let b = DMatrix::from_columns(&columns);
-        let moved = perturbed.mu.iter().zip(&rest.mu).map(|(a, b)| f64::from(*a) - f64::from(*b));
-        let moved = DVector::from_iterator(LATENT, moved);
-        let sigma = perturbed.sigma.iter().map(|&sigma| f64::from(sigma));
-        let sigma = DVector::from_iterator(LATENT, sigma);
-        let spread = &b * DMatrix::from_diagonal(&sigma);
-        let eigen = spread.tr_mul(&spread).symmetric_eigen();
-        let shifts = eigen.eigenvectors.tr_mul(&moved.component_div(&sigma));
-        let squares = GeneralisedChiSquare::new(
-            eigen.eigenvalues.as_slice().to_vec(),
-            shifts.as_slice().to_vec(),
-        );
-        let squares = squares.unwrap();
-        let (mut low, mut high) = (0.0, 100.0);
-        for _ in 0..60 {
-            let middle = 0.5 * (low + high);
-            if squares.cdf(middle * middle) < p { low = middle } else { high = middle }
-        }
-        high
-    }
+    use crate::{Ball, Domain, InputBox};
 
     /// A quartic fitted to changes that are `scale` times the true ones.
     fn quartic(
@@ -154,7 +109,7 @@ mod tests {
         let add = |z: &[f32], change: &Tensor<2>| {
             moments.add(model, z, &(change.clone() * scale));
         };
-        target.decode(about, eta, add).unwrap();
+        target.decode(&about.samples(&eta), add).unwrap();
         moments.fit(model)
     }
 
@@ -167,27 +122,17 @@ mod tests {
         (draws, distance, scale): (usize, f64, f32),
         seeds: u64,
     ) -> u64 {
-        let model = model();
-        let x = [0.2, 0.5, 0.9, 0.1, 0.7, 0.4];
+        let linear = Linear::new();
+        let Linear { model, reference, .. } = &linear;
         let domain = Domain::l2(InputBox::None);
-        let ball = Ball::new(&domain, &x);
-        let rest = model.encoding(&x).unwrap();
-        let reference = model.reconstruct(&rest.mu).unwrap();
-        let u = [0.3f32, -0.5, 0.8, 0.2, -0.4, 0.6];
-        let norm = ball.length(&u);
-        let perturbed = model.encoding(&ball.perturbed(&u)).unwrap();
-        let r = radius(&model, &rest, &perturbed, p);
+        let ball = &Ball::new(&domain, &X);
+        let norm = ball.length(&U);
+        let perturbed = model.encoding(&ball.perturbed(&U)).unwrap();
+        let r = linear.radius(&perturbed, p);
         let broken = |seed: &u64| {
             let noise = &Noise::new(*seed);
-            let target = Target {
-                model: &model,
-                x: &x,
-                reference: &reference,
-                noise,
-                index: 5,
-                ball: &ball,
-            };
-            let ray = Ray::sample(target, u.to_vec(), norm, 0.4, 0, draws, r).unwrap();
+            let target = Target { model, x: &X, reference, noise, index: 5, ball };
+            let ray = Ray::sample(target, U.to_vec(), norm, 0.4, 0, draws, r).unwrap();
             let quartic = quartic(target, &perturbed, draws, r, scale);
             let form = ray.form(distance * norm);
             let expectation = Expectation::new(target, &perturbed, r, form, quartic.as_ref());

@@ -5,6 +5,7 @@
 //! `r^2` they fall without decoding them. It only ever saves draws: estimates correct it by
 //! the draws it gets wrong, and verdicts count those.
 
+mod pairs;
 mod prediction;
 mod quartic;
 
@@ -12,15 +13,26 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::statistics::GeneralisedChiSquare;
 
+pub(crate) use pairs::{Pairs, Said};
 pub(crate) use prediction::Prediction;
 pub(crate) use quartic::{Moments, Quartic, bytes};
 
 /// Draws per unknown of a fit, at least.
 const DRAWS_PER_UNKNOWN: usize = 4;
 
+/// The steps of a smooth verdict on a draw: a logistic function this steep is close to the normal
+/// distribution function.
+const STEEPNESS: f64 = 1.702;
+
 /// Squares that are too flat for their linear term are made this much of it, so that every
 /// form is bounded below and its distribution a generalised chi-square.
 const LEAST_CURVATURE: f64 = 1.0 / 16.0;
+
+/// How likely a squared damage is to be at most `square` that is told to be `value`, up to an error
+/// of about `residual`.
+pub(crate) fn likely(value: f64, square: f64, residual: f64) -> f64 {
+    1.0 / (1.0 + (STEEPNESS * (value - square) / residual).exp())
+}
 
 /// Draws along a ray, and what became of them.
 #[derive(Debug, Clone, Default)]
@@ -192,18 +204,6 @@ impl Surrogate {
         Self { constant, linear, square, axes, residual }
     }
 
-    /// The function at position 0, as it was fitted: a constant, and for each axis the
-    /// coefficients of its component and of the square of that.
-    pub(crate) fn polynomial(&self) -> (f64, Vec<[f64; 2]>) {
-        let pairs = self.linear.iter().zip(&self.square);
-        (self.constant[0], pairs.map(|(&[level, _], &square)| [level, square]).collect())
-    }
-
-    /// The axes, one after the other, if they are not the noise's own.
-    pub(crate) fn axes(&self) -> Option<&[f32]> {
-        self.axes.as_deref()
-    }
-
     /// The function of the noise at position t, made bounded below.
     pub(crate) fn at(&self, t: f64) -> QuadraticForm<'_> {
         let [level, slope, curvature] = self.constant;
@@ -234,20 +234,33 @@ pub(crate) struct QuadraticForm<'a> {
 }
 
 impl QuadraticForm<'_> {
-    /// The values at draws, given as one row of noise each.
-    pub(crate) fn values(&self, eta: &[f32]) -> Vec<f64> {
-        let rows = eta.chunks_exact(self.weights.len());
-        match self.axes {
-            None => rows.map(|eta| self.value_along(eta)).collect(),
-            Some(axes) => {
-                let mut noise = vec![0.0; self.weights.len()];
-                rows.map(|eta| {
-                    along(axes, eta, &mut noise);
-                    self.value_along(&noise)
-                })
-                .collect()
-            }
-        }
+    /// Its constant and the coefficients of the products of two components, as `kind` has them, and
+    /// those of the components.
+    fn polynomial(&self, kind: Kind) -> (Vec<f64>, Vec<f32>) {
+        let m = self.weights.len();
+        let axis = |k: usize, i: usize| match self.axes {
+            Some(axes) => f64::from(axes[k * m + i]),
+            None => f64::from(u8::from(k == i)),
+        };
+        let sum = |term: &dyn Fn(usize) -> f64| (0..m).map(term).sum::<f64>();
+        let (w, s) = (&self.weights, &self.shifts);
+        let linear = (0..m).map(|i| sum(&|k| 2.0 * w[k] * s[k] * axis(k, i)) as f32).collect();
+        let constant = self.offset + sum(&|k| w[k] * s[k] * s[k]);
+        let product = |(i, j): (usize, usize)| {
+            let both = if i == j { 1.0 } else { 2.0 };
+            both * sum(&|k| w[k] * axis(k, i) * axis(k, j))
+        };
+        let even = std::iter::once(constant).chain(quartic::products(kind, m).map(product));
+        (even.collect(), linear)
+    }
+
+    /// The value at one draw.
+    #[cfg(test)]
+    fn value(&self, eta: &[f32]) -> f64 {
+        let Some(axes) = self.axes else { return self.value_along(eta) };
+        let mut noise = vec![0.0; eta.len()];
+        along(axes, eta, &mut noise);
+        self.value_along(&noise)
     }
 
     /// The value at one draw, given along the axes.

@@ -35,11 +35,11 @@ impl Prediction {
         let moments = |r: &f64| Moments::new(model, encoding, count, r * r).filter(|_| affordable);
         let mut moments: Vec<Option<Moments>> = radii.iter().map(moments).collect();
         let eta = noise.normal(purpose, index, range.start, count, model.latent());
-        let damages = target.decode(encoding, eta.clone(), |z, change| {
+        let z = encoding.samples(&eta);
+        let damages = target.decode(&z, |z, change| {
             moments.iter_mut().flatten().for_each(|moments| moments.add(model, z, change));
         });
         let damages = damages.map_err(|_| Error::NotFinite("a sampled reconstruction"))?;
-        let z = encoding.samples(&eta);
         let fitted = radii.iter().zip(moments).map(|(&r, moments)| {
             let within = damages.iter().filter(|&&damage| f64::from(damage) <= r).count();
             let prediction = moments.and_then(|moments| {

@@ -8,9 +8,12 @@
 use burn::tensor::Tensor;
 use nalgebra::{DMatrix, DVector};
 
-use super::Kind;
+use super::{Kind, likely};
 use crate::model::host;
 use crate::{Encoding, Model};
+
+/// Sums that a scalar product is taken in.
+const LANES: usize = 16;
 
 /// Most terms of a fit.
 const MOST_TERMS: usize = 192;
@@ -135,12 +138,12 @@ impl Moments {
 /// `|C phi(z)|^2` and a constant, phi all products of at most two components of z.
 #[derive(Debug)]
 pub(crate) struct Quartic {
-    kind: Kind,
+    pub(super) kind: Kind,
     /// Components of z are taken relative to this posterior.
     about: Encoding,
     /// `C^T C`, `[terms, terms]`.
     squared: Tensor<2>,
-    offset: f64,
+    pub(super) offset: f64,
     /// Root mean square of what the fit leaves near the boundary.
     pub(crate) residual: f64,
     /// What it leaves of each draw that it was fitted to.
@@ -156,6 +159,47 @@ impl Quartic {
             .collect()
     }
 
+    /// How likely the squared damage of a draw is to be at most `square`.
+    pub(crate) fn likely(&self, value: f64, square: f64) -> f64 {
+        likely(value, square, self.residual.max(f64::MIN_POSITIVE))
+    }
+
+    /// How far the mean of a posterior is from that which the fit is about, in units of the latter's
+    /// standard deviations.
+    pub(crate) fn distance(&self, other: &Encoding) -> f64 {
+        let Encoding { mu, sigma } = &self.about;
+        let shifts = other.mu.iter().zip(mu).zip(sigma);
+        shifts.map(|((a, b), sigma)| f64::from((a - b) / sigma).powi(2)).sum::<f64>().sqrt()
+    }
+
+    /// The values at latent samples, one row of `latent` numbers each, and their derivatives with
+    /// respect to the samples, likewise.
+    pub(crate) fn values_and_slopes(&self, model: &Model, z: &[f32]) -> (Vec<f64>, Vec<f32>) {
+        let (m, size) = (model.latent(), self.squared.dims()[0]);
+        let pairs: Vec<(usize, usize)> = products(self.kind, m).collect();
+        let mut values = Vec::with_capacity(z.len() / m);
+        let mut slopes = Vec::with_capacity(z.len());
+        for z in z.chunks(model.rows() * m) {
+            let terms = terms(self.kind, &self.about, z);
+            let half = model.tensor(terms.clone(), size).matmul(self.squared.clone());
+            for (half, terms) in host(half).chunks_exact(size).zip(terms.chunks_exact(size)) {
+                values.push(f64::from(dot(half, terms)) + self.offset);
+                let (e, at_products) = (&terms[1..=m], &half[1 + m..]);
+                let first = slopes.len();
+                slopes.extend_from_slice(&half[1..=m]);
+                let at_e = &mut slopes[first..];
+                for (&(i, j), at_product) in pairs.iter().zip(at_products) {
+                    at_e[i] += at_product * e[j];
+                    at_e[j] += at_product * e[i];
+                }
+                for (at_e, sigma) in at_e.iter_mut().zip(&self.about.sigma) {
+                    *at_e *= 2.0 / sigma;
+                }
+            }
+        }
+        (values, slopes)
+    }
+
     /// The terms of latent samples, one row each: the same for all that were fitted to the same
     /// draws.
     pub(super) fn terms(&self, model: &Model, z: &[f32]) -> Tensor<2> {
@@ -168,6 +212,38 @@ impl Quartic {
         let values = forms(&self.squared, terms.clone()).into_iter();
         values.map(move |value| f64::from(value) + offset)
     }
+
+    /// The form about another posterior: its matrix for the terms of that posterior's noise.
+    pub(super) fn about(&self, other: &Encoding) -> DMatrix<f64> {
+        let size = self.squared.dims()[0];
+        let squared = host(self.squared.clone()).into_iter().map(f64::from);
+        let squared = DMatrix::from_row_iterator(size, size, squared);
+        let terms = self.terms_about(other);
+        terms.tr_mul(&(squared * &terms))
+    }
+
+    /// The terms as linear functions of those of another posterior's noise, one row each.
+    fn terms_about(&self, other: &Encoding) -> DMatrix<f64> {
+        let m = self.about.mu.len();
+        let Encoding { mu, sigma } = &self.about;
+        // Components are c + s e.
+        let c: Vec<f64> = (0..m).map(|i| f64::from((other.mu[i] - mu[i]) / sigma[i])).collect();
+        let s: Vec<f64> = (0..m).map(|i| f64::from(other.sigma[i] / sigma[i])).collect();
+        let size = self.squared.dims()[0];
+        let mut terms = DMatrix::zeros(size, size);
+        terms[(0, 0)] = 1.0;
+        for i in 0..m {
+            terms[(1 + i, 0)] = c[i];
+            terms[(1 + i, 1 + i)] = s[i];
+        }
+        for (row, (i, j)) in products(self.kind, m).enumerate().map(|(k, pair)| (1 + m + k, pair)) {
+            terms[(row, 0)] = c[i] * c[j];
+            terms[(row, 1 + i)] += c[j] * s[i];
+            terms[(row, 1 + j)] += c[i] * s[j];
+            terms[(row, row)] = s[i] * s[j];
+        }
+        terms
+    }
 }
 
 /// `phi^T A phi` for rows phi of terms.
@@ -175,8 +251,21 @@ fn forms(matrix: &Tensor<2>, terms: Tensor<2>) -> Vec<f32> {
     host((terms.clone().matmul(matrix.clone()) * terms).sum_dim(1))
 }
 
+/// The scalar product, in sums that can be taken at once.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    let mut sums = [0.0f32; LANES];
+    for (a, b) in a.zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    rest + sums.iter().sum::<f32>()
+}
+
 /// How many terms m components have.
-fn count(kind: Kind, m: usize) -> usize {
+pub(super) fn count(kind: Kind, m: usize) -> usize {
     match kind {
         Kind::Full => (m + 1) * (m + 2) / 2,
         Kind::Diagonal => 2 * m + 1,
@@ -189,18 +278,31 @@ fn terms(kind: Kind, about: &Encoding, z: &[f32]) -> Vec<f32> {
     let (m, count) = (about.mu.len(), count(kind, about.mu.len()));
     let mut terms = vec![1.0; z.len() / m * count];
     for (z, terms) in z.chunks_exact(m).zip(terms.chunks_exact_mut(count)) {
-        let (e, mut products) = terms[1..].split_at_mut(m);
+        let (e, products) = terms[1..].split_at_mut(m);
         for (e, ((z, mu), sigma)) in e.iter_mut().zip(z.iter().zip(&about.mu).zip(&about.sigma)) {
             *e = (z - mu) / sigma;
         }
-        for (i, a) in e.iter().enumerate() {
-            let others = if kind == Kind::Full { &e[i..] } else { &e[i..=i] };
-            let (here, rest) = products.split_at_mut(others.len());
-            here.iter_mut().zip(others).for_each(|(product, b)| *product = a * b);
-            products = rest;
-        }
+        fill_products(kind, e, products);
     }
     terms
+}
+
+/// The products of components that are terms, in the order of [`products`].
+pub(super) fn fill_products(kind: Kind, e: &[f32], mut products: &mut [f32]) {
+    for (i, a) in e.iter().enumerate() {
+        let others = if kind == Kind::Full { &e[i..] } else { &e[i..=i] };
+        let (here, rest) = products.split_at_mut(others.len());
+        here.iter_mut().zip(others).for_each(|(product, b)| *product = a * b);
+        products = rest;
+    }
+}
+
+/// The pairs of components whose products are terms.
+pub(super) fn products(kind: Kind, m: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..m).flat_map(move |i| {
+        let end = if kind == Kind::Full { m } else { i + 1 };
+        (i..end).map(move |j| (i, j))
+    })
 }
 
 #[cfg(test)]

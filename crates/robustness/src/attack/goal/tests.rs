@@ -7,7 +7,8 @@ use vaegis_vae::{Architecture, Likelihood, Noise, Posterior, Purpose, VaeConfig}
 use super::{
     Goal, Kind, Landscape, MaximumDamage, Pathway, Reference, Statistic, SymmetricKl, Through,
 };
-use crate::model::{host, lengths};
+use crate::model::host;
+use crate::surrogate::{Moments, Quartic};
 use crate::{Ball, Domain, Encoding, Error, InputBox, Model, Target};
 
 const LATENT: usize = 3;
@@ -173,21 +174,23 @@ fn symmetric_kl_is_its_closed_form() {
     }
 }
 
+/// The quartic that draws about a posterior tell.
+fn quartic(model: &Model, about: &Encoding, reference: &Tensor<2>, r: f64) -> Quartic {
+    let draws = 200;
+    let z = about.samples(&Noise::new(2).normal(Purpose::Candidates, 0, 0, draws, LATENT));
+    let mut moments = Moments::new(model, about, draws, r * r).unwrap();
+    moments.add(model, &z, &model.change(model.tensor(z.clone(), LATENT), reference));
+    moments.fit(model).unwrap()
+}
+
 #[test]
 fn a_landscape_of_a_linear_decoder_is_the_damage() {
     let model = model(Likelihood::Gaussian { sigma: 1.0 }, vec![]);
     let about = Encoding { mu: vec![0.3, 0.0, -0.5], sigma: vec![0.4, 1.5, 0.8] };
     let reference = model.reconstruct(&[0.1, 0.2, 0.3]).unwrap();
-    let z: Vec<f32> = Noise::new(2)
-        .normal(Purpose::Candidates, 0, 0, 200, LATENT)
-        .chunks(LATENT)
-        .flat_map(|eta| eta.iter().zip(&about.mu).zip(&about.sigma))
-        .map(|((eta, mu), sigma)| mu + eta * sigma)
-        .collect();
-    let damages = lengths(model.change(model.tensor(z.clone(), LATENT), &reference));
-    let squares: Vec<f64> = damages.iter().map(|&damage| f64::from(damage).powi(2)).collect();
-    let (r, width) = (f64::from(damages[0]), 0.2);
-    let landscape = Landscape::fit(&model, &about, &z, &squares, r, width).unwrap();
+    let (r, width) = (1.0, 0.2);
+    let quartic = quartic(&model, &about, &reference, r);
+    let landscape = Landscape::new(&quartic, r, width);
     let statistic = Statistic::Exceedance { r, width };
     let damage = MaximumDamage { statistic, reference };
     let (at, eta) = (posterior(&model), eta(&model, 1));
@@ -204,6 +207,13 @@ fn a_landscape_of_a_linear_decoder_is_the_damage() {
     };
     close(found.at_mu, exact.at_mu);
     close(found.at_log_variance, exact.at_log_variance);
-    // Too few draws to tell all products apart.
-    assert!(Landscape::fit(&model, &about, &z[..20 * LATENT], &squares[..20], r, width).is_none());
+}
+
+#[test]
+fn derivatives_of_a_landscape_are_those_of_differences() {
+    let model = model(Likelihood::Gaussian { sigma: 1.0 }, vec![8]);
+    let about = Encoding { mu: vec![0.3, 0.0, -0.5], sigma: vec![0.4, 1.5, 0.8] };
+    let reference = model.reconstruct(&[0.1, 0.2, 0.3]).unwrap();
+    let quartic = quartic(&model, &about, &reference, 1.0);
+    check("landscape", &model, &Landscape::new(&quartic, 1.0, 0.2));
 }
