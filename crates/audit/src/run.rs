@@ -247,6 +247,7 @@ impl Job<'_> {
             status: Status::Ok,
             message: None,
             seconds,
+            seconds_attacked: None,
         }
     }
 }
@@ -290,6 +291,7 @@ fn fill(row: PointRow, assessment: &Assessment, found: &RadiusAssessment, alpha:
             ..row
         },
     };
+    let is_attacked = !matches!(found.attacked, Attacked::NotAsked);
     PointRow {
         r: Some(found.r),
         p: Some(found.p.estimate()),
@@ -310,6 +312,7 @@ fn fill(row: PointRow, assessment: &Assessment, found: &RadiusAssessment, alpha:
         bound_paper_limit: Some(found.bound_paper_limit),
         bound_sharp_limit: Some(found.bound_sharp_limit),
         transferred_p: found.transferred.map(|p| p.estimate()),
+        seconds_attacked: is_attacked.then_some(assessment.attack_time.as_secs_f64()),
         ..row
     }
 }

@@ -107,6 +107,8 @@ pub struct PointRow {
     pub message: Option<String>,
     /// Wall-clock seconds the point took, all its radii together.
     pub seconds: f64,
+    /// Those of them that attacks took; null where there were none or the point failed.
+    pub seconds_attacked: Option<f64>,
 }
 
 /// One row of `curves.parquet`: the strongest attack found at one perturbation norm,
@@ -315,6 +317,8 @@ pub struct Summary {
     pub jacobian_error: Quantiles,
     /// Seconds of work per point.
     pub seconds: Quantiles,
+    /// Those of them that attacks took.
+    pub seconds_attacked: Quantiles,
     /// One entry per requested radius, in the order they were asked for.
     pub radii: Vec<RadiusSummary>,
 }

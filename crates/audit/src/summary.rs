@@ -93,6 +93,7 @@ pub struct SummaryBuilder {
     whitened_jacobian_spectral: Vec<f64>,
     jacobian_error: Vec<f64>,
     seconds: Vec<f64>,
+    seconds_attacked: Vec<f64>,
     radii: Vec<(String, Radius)>,
 }
 
@@ -136,6 +137,7 @@ impl SummaryBuilder {
             self.whitened_jacobian_spectral.extend(row.whitened_jacobian_spectral);
             self.jacobian_error.extend(row.jacobian_error);
             self.seconds.push(row.seconds);
+            self.seconds_attacked.extend(row.seconds_attacked);
         }
         let known = self.radii.iter().position(|(name, _)| *name == row.radius);
         let at = known.unwrap_or_else(|| {
@@ -176,6 +178,7 @@ impl SummaryBuilder {
             whitened_jacobian_spectral: of(self.whitened_jacobian_spectral),
             jacobian_error: of(self.jacobian_error),
             seconds: of(self.seconds),
+            seconds_attacked: of(self.seconds_attacked),
             radii: radii.into_iter().map(|(name, radius)| radius.finish(name)).collect(),
         }
     }

@@ -37,7 +37,7 @@ pub(crate) fn comparison(summaries: &[Summary]) -> String {
     }));
     table.set_header(header);
     type Cell = fn(&Summary, &RadiusSummary) -> String;
-    let rows: [(&str, Cell); 14] = [
+    let rows: [(&str, Cell); 15] = [
         ("radius r", |_, radius| median(&radius.r)),
         ("p(r) without perturbation", |_, radius| probability(&radius.p)),
         ("r-robust points", |_, radius| format!("{:.0}%", 100.0 * radius.robust_fraction)),
@@ -52,6 +52,7 @@ pub(crate) fn comparison(summaries: &[Summary]) -> String {
         ("|J|_F of the encoder", |summary, _| median(&summary.jacobian_frobenius)),
         ("|Sigma^(-1/2) J|_2", |summary, _| median(&summary.whitened_jacobian_spectral)),
         ("seconds per point and thread", |summary, _| median(&summary.seconds)),
+        ("of these, attacks", |summary, _| median(&summary.seconds_attacked)),
     ];
     for (name, cell) in rows {
         let mut row = vec![name.to_string()];

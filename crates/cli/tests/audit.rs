@@ -19,7 +19,7 @@ const LONG: &str =
 
 /// Everything but the time it took.
 fn timeless(rows: Vec<PointRow>) -> Vec<PointRow> {
-    rows.into_iter().map(|row| PointRow { seconds: 0.0, ..row }).collect()
+    rows.into_iter().map(|row| PointRow { seconds: 0.0, seconds_attacked: None, ..row }).collect()
 }
 
 /// The files of an audit that a second run must not touch: all but the report.
@@ -95,7 +95,9 @@ fn rows_are_complete_ordered_and_consistent() {
             row.bound_paper_limit,
             row.bound_sharp_limit,
             row.attacked,
+            row.seconds_attacked,
         ];
+        assert!(row.seconds_attacked < Some(row.seconds), "{row:?}");
         assert!(numbers.iter().all(|value| value.is_some_and(|value| value >= 0.0)), "{row:?}");
         let order = [row.p_low, row.p, row.p_high];
         assert!(order.is_sorted() && row.p_lower_limit <= row.p, "{row:?}");

@@ -43,6 +43,7 @@ pub(crate) fn row(index: i64, radius: &str) -> PointRow {
         status: Status::Ok,
         message: None,
         seconds: 1.5,
+        seconds_attacked: Some(1.0),
     }
 }
 

@@ -63,7 +63,8 @@ columns!(PointRow:
     jacobian_error,
     bound_paper, bound_sharp, bound_paper_limit, bound_sharp_limit,
     certified, certified_by, certified_confidence,
-    attacked, attacked_p, attacked_p_value, attacked_crossing, attacked_by, degradation, transferred_p, status, message, seconds,
+    attacked, attacked_p, attacked_p_value, attacked_crossing, attacked_by, degradation, transferred_p, status, message,
+    seconds, seconds_attacked,
 );
 
 columns!(AttackRow:

@@ -138,6 +138,7 @@ impl Recipe {
             status: if failed { Status::Failed } else { Status::Ok },
             message: failed.then(|| "encoder output 3 is not a number <at> x & y".to_owned()),
             seconds: 0.4,
+            seconds_attacked: None,
         }
     }
 
@@ -312,6 +313,7 @@ pub fn summarise(
         whitened_jacobian_spectral: of(|row| row.whitened_jacobian_spectral),
         jacobian_error: of(|row| row.jacobian_error),
         seconds: of(|row| Some(row.seconds)),
+        seconds_attacked: of(|row| row.seconds_attacked),
         radii,
     }
 }

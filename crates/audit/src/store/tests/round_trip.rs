@@ -29,7 +29,7 @@ prop_compose! {
         label: Option<i64>,
         strings in proptest::array::uniform4(".*"),
         options in proptest::array::uniform3(proptest::option::of(".*")),
-        numbers in proptest::collection::vec(number(), 25),
+        numbers in proptest::collection::vec(number(), 26),
         draws: i64,
         seconds: f64,
         ok: bool,
@@ -50,6 +50,7 @@ prop_compose! {
             attacked_p: next(), attacked_p_value: next(), attacked_crossing: next(),
             attacked_by, degradation: next(), transferred_p: next(),
             status: if ok { Status::Ok } else { Status::Failed }, message, seconds,
+            seconds_attacked: next(),
         }
     }
 }
@@ -170,7 +171,7 @@ fn columns_are_as_documented() {
         attacked_p Float64?, attacked_p_value Float64?, \
         attacked_crossing Float64?, attacked_by Utf8?, degradation Float64?, transferred_p Float64?, \
         status Utf8, \
-        message Utf8?, seconds Float64";
+        message Utf8?, seconds Float64, seconds_attacked Float64?";
     assert_eq!(columns(PointRow::schema()).join(", "), points);
     let curves = "model Utf8, index Int64, radius Utf8, r Float64, perturbation_norm Float64, \
         damage Float64, p Float64";

@@ -1,17 +1,21 @@
 //! Everything the theory says of one point.
 
+mod attacked;
+
+use std::time::{Duration, Instant};
+
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use vaegis_vae::{Noise, Purpose};
 
-use crate::attack::margin::level_at_rest;
-use crate::attack::optimiser::Candidate;
-use crate::attack::{Attack, AttackedMargin, DamageCurve};
+pub use attacked::Attacked;
+use attacked::{Attacks, agreed};
+
+use crate::attack::{Attack, DamageCurve};
 use crate::certificate::draws::Plan;
 use crate::certificate::{self, Certificate, Measured};
 use crate::jacobian::{Jacobians, Norm};
 use crate::model::{Draws, host, lengths};
-use crate::scores::{expected_log_likelihood, relative_degradation};
 use crate::statistics::{CorrectedMoments, Proportion};
 use crate::{Ball, Domain, Encoding, Error, Model, Radius, Target, bounds, probability};
 
@@ -105,6 +109,8 @@ pub struct Assessment {
     pub radii: Vec<RadiusAssessment>,
     /// The damage curve, if there was an attack.
     pub curve: Option<DamageCurve>,
+    /// Time that the attacks took, without the Jacobians that they begin from.
+    pub attack_time: Duration,
 }
 
 /// What is known of one point at one radius.
@@ -143,19 +149,6 @@ pub enum Certified {
     Unavailable(String),
     /// The margin that is certified, which may be 0.
     Within(Certificate),
-}
-
-/// The outcome of an attack at one radius.
-#[derive(Debug, Clone)]
-pub enum Attacked {
-    /// There was no attack.
-    NotAsked,
-    /// x is significantly not r-robust as it is: the margin is 0.
-    AtRest,
-    /// A perturbation that breaks r-robustness, and its likelihood degradation.
-    Broken(AttackedMargin, f64),
-    /// No perturbation within the search range was shown to break r-robustness.
-    NotFound,
 }
 
 /// Assesses one point.
@@ -208,11 +201,13 @@ pub fn assess(
     let whitened = jacobians.whitened_spectral.upper() * longest;
 
     let aim = settings.aim.as_ref().map(|aim| aim.values.as_slice());
+    let began = Instant::now();
     let mut curves = Vec::with_capacity(settings.attacks.len());
     for attack in &settings.attacks {
         let goal = attack.goal(target, aim)?;
         curves.push(DamageCurve::sweep(target, &jacobians, attack, goal.as_ref(), &radii)?);
     }
+    let mut attack_time = began.elapsed();
     let attacks = Attacks { target, encoding: &encoding, settings, curves: &curves };
     let sharp = |p: &Proportion| bounds::sharp(p.lower_limit(settings.alpha), whitened);
     let guesses: Vec<f64> = estimates.iter().map(sharp).collect();
@@ -225,6 +220,9 @@ pub fn assess(
     for (slot, ((&r, &p), certified)) in judged.enumerate() {
         let limit = p.lower_limit(settings.alpha);
         let transferred = point.transferred.get(slot).and_then(Option::as_ref);
+        let began = Instant::now();
+        let attacked = agreed(attacks.at(slot, (r, p), transferred, &mut original)?, &certified)?;
+        attack_time += began.elapsed();
         assessed.push(RadiusAssessment {
             r,
             p,
@@ -234,7 +232,7 @@ pub fn assess(
             bound_sharp: bounds::sharp(p.estimate(), whitened),
             bound_paper_limit: bounds::paper(limit, sigma_min, frobenius),
             bound_sharp_limit: bounds::sharp(limit, whitened),
-            attacked: agreed(attacks.at(slot, (r, p), transferred, &mut original)?, &certified)?,
+            attacked,
             certified,
             transferred: transferred.map(|given| attacks.as_it_is(r, given)).transpose()?,
         });
@@ -247,6 +245,7 @@ pub fn assess(
         whitened_jacobian_spectral: jacobians.whitened_spectral,
         radii: assessed,
         curve: DamageCurve::envelope(&curves),
+        attack_time,
     })
 }
 
@@ -271,99 +270,6 @@ fn certificates(
     match certificate::at_point(target, encoding, domain, measured, alpha, guesses) {
         Ok(certificates) => certificates.into_iter().map(Certified::Within).collect(),
         Err(error) => vec![Certified::Unavailable(error.to_string()); radii.len()],
-    }
-}
-
-/// What an attack found, unless it contradicts what is proved.
-fn agreed(attacked: Attacked, certified: &Certified) -> Result<Attacked, Error> {
-    let Certified::Within(certificate) = certified else { return Ok(attacked) };
-    let broken_at = match &attacked {
-        Attacked::AtRest => 0.0,
-        Attacked::Broken(margin, _) => margin.perturbation.norm,
-        Attacked::NotAsked | Attacked::NotFound => return Ok(attacked),
-    };
-    if broken_at < certificate.margin() {
-        let (certified, r) = (certificate.margin(), certificate.r());
-        return Err(Error::Contradiction { r, certified, attacked: broken_at });
-    }
-    Ok(attacked)
-}
-
-/// All attacks on one point.
-struct Attacks<'a> {
-    target: Target<'a>,
-    encoding: &'a Encoding,
-    settings: &'a Settings,
-    /// One for each attack.
-    curves: &'a [DamageCurve],
-}
-
-impl Attacks<'_> {
-    /// The best of all attacks at one radius. `original`: the expected log-likelihood of x, which
-    /// is computed when it is first needed.
-    fn at(
-        &self,
-        slot: usize,
-        (r, p): (f64, Proportion),
-        transferred: Option<&Transferred>,
-        original: &mut Option<f64>,
-    ) -> Result<Attacked, Error> {
-        let Settings { draws, alpha, attacks, .. } = self.settings;
-        let tries = attacks.len() + usize::from(transferred.is_some());
-        if tries == 0 {
-            return Ok(Attacked::NotAsked);
-        }
-        if p.below_half(level_at_rest(*alpha)) {
-            return Ok(Attacked::AtRest);
-        }
-        let (target, alpha) = (self.target, alpha / tries as f64);
-        let mut best: Option<AttackedMargin> = None;
-        let mut consider = |found: Result<Option<AttackedMargin>, Error>, name: Option<String>| {
-            let found = match found {
-                Ok(Some(found)) => found,
-                // A perturbation that takes the model out of the range of numbers shows nothing.
-                Ok(None) | Err(Error::NotFinite(_)) => return Ok(()),
-                Err(error) => return Err(error),
-            };
-            if best.as_ref().is_none_or(|best| found.perturbation.norm < best.perturbation.norm) {
-                let by = name.map_or(found.by.clone(), |name| format!("{name} {}", found.by));
-                best = Some(AttackedMargin { by, ..found });
-            }
-            Ok(())
-        };
-        for (attack, curve) in attacks.iter().zip(self.curves) {
-            let name = (*attack != Attack::default()).then(|| attack.to_string());
-            consider(curve.margin(target, attack, slot, r, *draws, alpha), name)?;
-        }
-        if let Some(given) = transferred {
-            let u = target.ball.between(&self.perturbed(given));
-            let candidate = Candidate { name: given.from.clone(), u, value: f64::NEG_INFINITY };
-            let found = AttackedMargin::along(target, &candidate, slot, r, *draws, alpha);
-            consider(found, Some("transferred from".to_string()))?;
-        }
-        let Some(margin) = best else { return Ok(Attacked::NotFound) };
-        let Target { model, x, noise, index, .. } = target;
-        let original = match original {
-            Some(original) => *original,
-            None => {
-                *original.insert(expected_log_likelihood(model, noise, index, self.encoding, x)?)
-            }
-        };
-        let perturbed = model.encoding(&margin.perturbation.perturbed)?;
-        let perturbed = expected_log_likelihood(model, noise, index, &perturbed, x)?;
-        Ok(Attacked::Broken(margin, relative_degradation(original, perturbed)))
-    }
-
-    /// Draws within r under a perturbation exactly as it was found elsewhere.
-    fn as_it_is(&self, r: f64, given: &Transferred) -> Result<Proportion, Error> {
-        let encoding = self.target.model.encoding(&self.perturbed(given))?;
-        let draws = 0..self.settings.draws;
-        let found = probability::within(self.target, Purpose::Transfer, &encoding, &[r], draws)?;
-        Ok(found[0])
-    }
-
-    fn perturbed(&self, given: &Transferred) -> Vec<f32> {
-        self.target.x.iter().zip(&given.d).map(|(x, d)| x + d).collect()
     }
 }
 
