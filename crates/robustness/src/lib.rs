@@ -34,6 +34,7 @@ pub mod criterion;
 pub mod domain;
 mod error;
 pub mod jacobian;
+mod lanes;
 mod model;
 pub mod probability;
 pub mod scores;

@@ -10,10 +10,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::{Kind, likely};
 use crate::model::host;
-use crate::{Encoding, Model};
-
-/// Sums that a scalar product is taken in.
-const LANES: usize = 16;
+use crate::{Encoding, Model, lanes};
 
 /// Most terms of a fit.
 const MOST_TERMS: usize = 192;
@@ -251,17 +248,9 @@ fn forms(matrix: &Tensor<2>, terms: Tensor<2>) -> Vec<f32> {
     host((terms.clone().matmul(matrix.clone()) * terms).sum_dim(1))
 }
 
-/// The scalar product, in sums that can be taken at once.
+/// The scalar product.
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-    let mut sums = [0.0f32; LANES];
-    for (a, b) in a.zip(b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    rest + sums.iter().sum::<f32>()
+    lanes::sum(a, b, |a, b| a * b)
 }
 
 /// How many terms m components have.
