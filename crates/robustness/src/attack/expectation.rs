@@ -47,9 +47,6 @@ const PLANNED: usize = 128;
 const PROBE_DRAWS: usize = 512;
 const PROBE_BLOCK: u64 = 1 << 37;
 
-/// Squared error of what a ray says of p.
-const RAY_ERROR: f64 = 1e-4;
-
 /// No surrogate is trusted to err less than this, relative to `r^2`: that would be rounding.
 const LEAST_RESIDUAL: f64 = 1e-6;
 
@@ -152,20 +149,15 @@ impl<'a> Expectation<'a> {
         }
     }
 
-    /// Estimate of `P(|Delta| <= r)` from draws that no verdict looks at, where a ray says that it is
-    /// `says`.
+    /// Estimate of `P(|Delta| <= r)` from draws that no verdict looks at, and its squared error.
     ///
     /// # Errors
     /// If a damage is not finite.
-    pub(super) fn probe(&self, says: f64) -> Result<f64, Error> {
-        if self.surrogates.is_none() {
-            return Ok(says);
-        }
+    pub(super) fn probe(&self) -> Result<(f64, f64), Error> {
         let batch = self.choose(Purpose::Candidates, PROBE_BLOCK, PROBE_DRAWS);
         let damages = self.target.damages(self.encoding, batch.eta.clone())?;
-        let probed = self.values(&batch, &damages).sum::<f64>() / PROBE_DRAWS as f64;
-        let error = self.variance / PROBE_DRAWS as f64;
-        Ok((probed * RAY_ERROR + says * error) / (RAY_ERROR + error))
+        let p = self.values(&batch, &damages).sum::<f64>() / PROBE_DRAWS as f64;
+        Ok((p, self.variance / PROBE_DRAWS as f64))
     }
 
     /// Y of each draw, given its damage.

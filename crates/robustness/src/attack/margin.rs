@@ -20,6 +20,9 @@ const REFINED: [f64; 6] = [0.3, 0.15, 0.1, 0.0625, 0.05, 0.025];
 /// Least and most that one lengthening adds to a norm, relative to it.
 const LENGTHENINGS: [f64; 2] = [0.003, 0.3];
 
+/// By how much each verdict aims farther below 1/2 than the one before.
+const FURTHER: f64 = 1.3;
+
 /// Norms that are probed, at most.
 const PROBES: usize = 8;
 
@@ -109,10 +112,10 @@ impl DamageCurve {
             let clear = |point: &&CurvePoint| point.within[slot] <= share;
             let Some(point) = self.points.iter().skip(1).find(clear) else { break };
             let candidate = &point.candidates[0];
-            let ray = search.ray(candidate, point.norm, 0)?;
+            let mut ray = search.ray(candidate, point.norm, 0)?;
             let level = alpha * FALLBACK_LEVEL;
             let name = &candidate.name;
-            let margin = judge.judge(&candidate.u, &ray, point.norm, level, attempt, name)?;
+            let margin = judge.judge(&candidate.u, &mut ray, point.norm, level, attempt, name)?;
             if margin.verdict.p_value <= level {
                 return Ok(Some(margin));
             }
@@ -180,14 +183,16 @@ impl Judge<'_> {
             let form = ray.form(norm);
             let expectation = Expectation::new(target, &encoding, self.r, form, ray.quartic(model));
             distance = expectation.distance(draws, level).max(LENGTHENING * ray.slope(norm));
-            let (aim, says, probed) = (0.5 - distance, ray.within(norm), norm);
-            let p = expectation.probe(says)?;
+            let (aim, probed) = (0.5 - distance, norm);
+            let (p, error) = expectation.probe()?;
+            ray.learn(norm, p, error);
+            let p = ray.within(norm);
             if (p - aim).abs() < CLOSE * distance {
                 break;
             }
             *(if p > aim { &mut low } else { &mut high }) = Some((norm, p));
             norm = match (low, high) {
-                _ if probe == 0 && !ray.is_flat(norm) => ray.norm_of(aim - (p - says)),
+                _ if probe == 0 && !ray.is_flat(norm) => ray.norm_of(aim),
                 // Near rest p falls as the square of the norm, and a ray sees little slope.
                 (Some((a, above)), Some((b, below))) => {
                     let share = (above - aim) / (above - below);
@@ -213,16 +218,16 @@ impl Judge<'_> {
         best: &Candidate,
         alpha: f64,
     ) -> Result<Option<AttackedMargin>, Error> {
-        let (mut ray, mut norm, distance) = self.aim(search, ray, best, alpha * REFINED[0])?;
+        let (mut ray, mut norm, mut distance) = self.aim(search, ray, best, alpha * REFINED[0])?;
         for (attempt, share) in REFINED.into_iter().enumerate() {
             let level = alpha * share;
             let u = ray.at(self.target, norm);
-            let margin = self.judge(&u, &ray, norm, level, attempt, &best.name)?;
+            let margin = self.judge(&u, &mut ray, norm, level, attempt, &best.name)?;
             if margin.verdict.p_value <= level {
                 return Ok(Some(margin));
             }
-            // Of p its draws say more than the ray does; of the slope they say nothing.
-            let missing = margin.verdict.p - (0.5 - distance);
+            distance *= FURTHER;
+            let missing = ray.within(norm) - (0.5 - distance);
             let [least, most] = LENGTHENINGS;
             norm *= 1.0 + (missing / ray.slope(norm)).clamp(least, most);
             ray = search.reaching(ray, best, norm)?;
@@ -230,11 +235,11 @@ impl Judge<'_> {
         Ok(None)
     }
 
-    /// Judges exactly what is stored of u, with what `ray` knows at `norm`.
+    /// Judges exactly what is stored of u, with what `ray` knows at `norm`, which learns from it.
     fn judge(
         &self,
         u: &[f32],
-        ray: &Ray,
+        ray: &mut Ray,
         norm: f64,
         level: f64,
         attempt: usize,
@@ -247,7 +252,8 @@ impl Judge<'_> {
         let expectation = Expectation::new(target, &encoding, r, ray.form(norm), quartic);
         let first = (self.first + attempt as u64) * VERDICT_BLOCK;
         let verdict = Verdict::reach(target, &encoding, &expectation, draws, level, first)?;
-        let crossing = ray.norm_of(0.5 - (verdict.p - ray.within(norm)));
+        ray.learn(norm, verdict.p, verdict.standard_error.powi(2));
+        let crossing = ray.norm_of(0.5);
         let crossing = (!ray.ends_at(crossing)).then_some(crossing);
         Ok(AttackedMargin { perturbation, verdict, crossing, by: name.to_string() })
     }

@@ -6,7 +6,7 @@ use nalgebra::{Matrix3, Vector3};
 use vaegis_vae::Purpose;
 
 use crate::statistics::{normal_cdf, normal_quantile};
-use crate::surrogate::{Fit, Moments, QuadraticForm, Quartic, Sample, Surrogate};
+use crate::surrogate::{Fit, Moments, Pairs, QuadraticForm, Quartic, Said, Sample, Surrogate};
 use crate::{Encoding, Error, Model, Target};
 
 /// Norms that a sample of a ray is spread over.
@@ -31,6 +31,10 @@ const TREND_BLOCK: u64 = 1 << 38;
 /// No share is taken to be less, or more than 1 without it.
 const LEAST_SHARE: f64 = 1e-3;
 
+/// Squared errors of what a fit and a trend say of `P(|Delta| <= r)`.
+const FIT_ERROR: f64 = 1e-4;
+const TREND_ERROR: f64 = 1.5e-5;
+
 /// How far beyond the sampled norms the fit is trusted, in units of their span.
 const EXTRAPOLATION: f64 = 1.5;
 
@@ -47,6 +51,9 @@ pub(super) struct Ray {
     form: Surrogate,
     /// What the quartic says of the norms, once it was asked.
     trend: Option<Trend>,
+    /// What estimates at single norms add to what they say, and its squared error.
+    correction: f64,
+    error: f64,
     sample: Sample,
     moments: Option<Moments>,
     quartic: OnceCell<Option<Quartic>>,
@@ -93,8 +100,20 @@ impl Ray {
         let fit = Fit::new(&sample, r * r);
         let quartic = OnceCell::new();
         let form = fit.surrogate.clone();
-        let trend = None;
-        Ok(Self { direction, centre, span, r, fit, form, trend, sample, moments, quartic })
+        Ok(Self {
+            direction,
+            centre,
+            span,
+            r,
+            fit,
+            form,
+            trend: None,
+            correction: 0.0,
+            error: FIT_ERROR,
+            sample,
+            moments,
+            quartic,
+        })
     }
 
     /// Goes in a direction near to its own, along which the quartic, if there is one, tells more than
@@ -104,7 +123,6 @@ impl Ray {
     /// If a posterior is not finite.
     pub(super) fn follow(&mut self, target: Target<'_>, direction: &[f32]) -> Result<(), Error> {
         let Some(quartic) = self.quartic(target.model) else { return Ok(()) };
-        let trend = Trend::of(target, quartic, direction, self)?;
         // What would have become of the draws.
         let norms = (0..NORMS).map(|k| self.centre * (1.0 + self.span * position(k)));
         let posteriors = posteriors(target, direction, norms)?;
@@ -113,8 +131,10 @@ impl Ray {
         let values = quartic.values(target.model, &z).into_iter().zip(&quartic.left);
         let mut sample = self.sample.clone();
         sample.squares = values.map(|(value, left)| (value + left).max(0.0)).collect();
-        self.form = Surrogate::fit(&sample, self.r * self.r);
-        self.trend = Some(trend);
+        let form = Surrogate::fit(&sample, self.r * self.r);
+        let trend = Trend::of(target, quartic, (direction, &form), self)?;
+        (self.form, self.trend) = (form, Some(trend));
+        (self.correction, self.error) = (0.0, TREND_ERROR);
         self.direction.copy_from_slice(direction);
         Ok(())
     }
@@ -126,10 +146,18 @@ impl Ray {
 
     /// Estimate of `P(|Delta| <= r)` at a norm.
     pub(super) fn within(&self, norm: f64) -> f64 {
-        match &self.trend {
+        let within = match &self.trend {
             Some(trend) => trend.within(norm / self.centre - 1.0),
             None => self.fit.within(self.r, self.position(norm)),
-        }
+        };
+        (within + self.correction).clamp(0.0, 1.0)
+    }
+
+    /// Takes an estimate of that from other draws into account, and its squared error.
+    pub(super) fn learn(&mut self, norm: f64, p: f64, error: f64) {
+        let share = self.error / (self.error + error).max(f64::MIN_POSITIVE);
+        self.correction += share * (p - self.within(norm));
+        self.error *= 1.0 - share;
     }
 
     /// By how much that falls where the norm grows, relative to it; at least a little.
@@ -210,21 +238,28 @@ impl Trend {
     fn of(
         target: Target<'_>,
         quartic: &Quartic,
-        direction: &[f32],
+        (direction, form): (&[f32], &Surrogate),
         ray: &Ray,
     ) -> Result<Self, Error> {
         let Target { model, noise, index, .. } = target;
-        let likely = |value: f64| quartic.likely(value, ray.r * ray.r);
-        let half =
+        let square = ray.r * ray.r;
+        let likely = |value: f64| quartic.likely(value, square);
+        let pairs =
             noise.normal(Purpose::Candidates, index, TREND_BLOCK, TREND_PAIRS, model.latent());
-        let eta: Vec<f32> = half.iter().copied().chain(half.iter().map(|e| -e)).collect();
         let scales = TREND.map(|position| position * ray.reach());
         let norms = scales.iter().map(|scale| ray.centre * (1.0 + scale));
         // Least squares.
         let (mut gram, mut right) = (Matrix3::zeros(), Vector3::zeros());
         for (scale, posterior) in scales.iter().zip(posteriors(target, direction, norms)?) {
-            let values = quartic.values(model, &posterior.samples(&eta));
-            let share = values.iter().copied().map(likely).sum::<f64>() / values.len() as f64;
+            let form = form.at(ray.position(ray.centre * (1.0 + scale)));
+            let said = Pairs::new(model, &posterior, &form, Some(quartic)).values(model, &pairs);
+            let mean =
+                |of: &dyn Fn(&Said) -> f64| said.iter().map(of).sum::<f64>() / said.len() as f64;
+            // Of the form both the mean and that of these draws are known.
+            let known =
+                form.below(square) - mean(&|said| f64::from(u8::from(said.rough <= square)));
+            let share =
+                mean(&|said| likely(said.fine)) + if known.is_finite() { known } else { 0.0 };
             let powers = Vector3::new(1.0, *scale, scale * scale);
             gram += powers * powers.transpose();
             right += powers * normal_quantile(share.clamp(LEAST_SHARE, 1.0 - LEAST_SHARE));
@@ -232,9 +267,7 @@ impl Trend {
         let parabola = gram.cholesky().map_or_else(Vector3::zeros, |factor| factor.solve(&right));
         // The draws that the quartic was fitted to are seldom on the side that it puts them.
         let draws = ray.sample.squares.iter().zip(&quartic.left);
-        let missed = draws.map(|(square, left)| {
-            f64::from(u8::from(*square <= ray.r * ray.r)) - likely(square - left)
-        });
+        let missed = draws.map(|(is, left)| f64::from(u8::from(*is <= square)) - likely(is - left));
         let offset = missed.sum::<f64>() / ray.sample.squares.len() as f64;
         Ok(Self { parabola, offset })
     }
@@ -242,7 +275,7 @@ impl Trend {
     /// At a norm, relative to the centre of the ray.
     fn within(&self, scale: f64) -> f64 {
         let powers = Vector3::new(1.0, scale, scale * scale);
-        (normal_cdf(self.parabola.dot(&powers)) + self.offset).clamp(0.0, 1.0)
+        normal_cdf(self.parabola.dot(&powers)) + self.offset
     }
 }
 
@@ -291,8 +324,14 @@ mod tests {
                 let says = ray.within(norm);
                 assert!((says - p).abs() < 0.02, "{norm}: {says} against {p}");
             }
-            let half = ray.within(ray.norm_of(0.5));
-            assert!((half - 0.5).abs() < 1e-3, "{half}");
+            let norm = ray.norm_of(0.5);
+            assert!(ray.ends_at(norm) || (ray.within(norm) - 0.5).abs() < 1e-3, "{norm}");
         }
+        // What counts is how exact each is: as exact as the trend, half of the difference.
+        let says = ray.within(1.0);
+        ray.learn(1.0, says - 0.1, TREND_ERROR);
+        assert!((ray.within(1.0) - (says - 0.05)).abs() < 1e-9);
+        ray.learn(1.0, 0.3, 0.0);
+        assert!((ray.within(1.0) - 0.3).abs() < 1e-9);
     }
 }

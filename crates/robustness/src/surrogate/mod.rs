@@ -20,9 +20,10 @@ pub(crate) use quartic::{Moments, Quartic, bytes};
 /// Draws per unknown of a fit, at least.
 const DRAWS_PER_UNKNOWN: usize = 4;
 
-/// The steps of a smooth verdict on a draw: a logistic function this steep is close to the normal
-/// distribution function.
-const STEEPNESS: f64 = 1.702;
+/// How steep a smooth verdict on a draw is. A logistic function of 1.7 is close to the normal
+/// distribution function; but errors have heavier tails than that, so most are less than their root
+/// mean square.
+const STEEPNESS: f64 = 2.1;
 
 /// Squares that are too flat for their linear term are made this much of it, so that every
 /// form is bounded below and its distribution a generalised chi-square.
