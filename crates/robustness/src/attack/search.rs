@@ -32,6 +32,10 @@ const GRADIENT_BLOCK: u64 = 1 << 24;
 /// where they cannot.
 const GRADIENT_DRAWS: [usize; 2] = [2, 16];
 
+/// Steps of an ascent at one radius, in units of the sweep's, whose ascents go on from norm to
+/// norm.
+const REFINING_STEPS: usize = 3;
+
 /// Smoothing of the share of draws beyond r, in units of the deviation of damages.
 const WIDTH: f64 = 0.5;
 
@@ -41,7 +45,7 @@ const NEAR: f64 = 2.0;
 /// Smoothing, draws and steps of an ascent on a [`Landscape`]: draws cost little.
 const LANDSCAPE_WIDTH: f64 = 0.2;
 const LANDSCAPE_DRAWS: usize = 1024;
-const LANDSCAPE_STEPS: usize = 2;
+const LANDSCAPE_STEPS: usize = 6;
 
 /// The search for the smallest perturbation at one radius.
 pub(super) struct Search<'a> {
@@ -102,8 +106,9 @@ impl<'a> Search<'a> {
             reference: target.reference.clone(),
         };
         let first = used + slot as u64 * GRADIENT_BLOCK;
+        let steps = REFINING_STEPS * effort.steps;
         let [few, many] = GRADIENT_DRAWS.map(|share| share * effort.draws);
-        self.ascend(&goal, (first, few), effort.steps, norm, &mut candidates)?;
+        self.ascend(&goal, (first, few), steps, norm, &mut candidates)?;
 
         let (mut ray, norm) = self.crossing(&candidates[0], norm)?;
         let first = first + few as u64;
