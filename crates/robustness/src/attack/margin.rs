@@ -31,6 +31,9 @@ const PROBES: usize = 8;
 const CLOSE: f64 = 0.1;
 const AGAIN: f64 = 0.2;
 
+/// How far from the aim a ray is not trusted to lead there.
+const TRUSTED: f64 = 0.05;
+
 /// Ratio of norms that are probed until there is one on either side of the aim.
 const FARTHER: f64 = 1.6;
 
@@ -202,7 +205,7 @@ impl Judge<'_> {
                 (None, _) => norm / FARTHER,
             };
             norm = norm.max(search.least);
-            if (norm / probed - 1.0).abs() < AGAIN {
+            if (norm / probed - 1.0).abs() < AGAIN && (p - aim).abs() < TRUSTED {
                 break;
             }
             ray = search.reaching(ray, best, norm)?;

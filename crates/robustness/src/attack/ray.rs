@@ -35,6 +35,9 @@ const LEAST_SHARE: f64 = 1e-3;
 const FIT_ERROR: f64 = 1e-4;
 const TREND_ERROR: f64 = 1.5e-5;
 
+/// Estimates that differ by more of their common deviation are not of the same number.
+const CONTRADICTION: f64 = 3.0;
+
 /// How far beyond the sampled norms the fit is trusted, in units of their span.
 const EXTRAPOLATION: f64 = 1.5;
 
@@ -133,8 +136,8 @@ impl Ray {
         sample.squares = values.map(|(value, left)| (value + left).max(0.0)).collect();
         let form = Surrogate::fit(&sample, self.r * self.r);
         let trend = Trend::of(target, quartic, (direction, &form), self)?;
+        (self.correction, self.error) = (0.0, TREND_ERROR + trend.error);
         (self.form, self.trend) = (form, Some(trend));
-        (self.correction, self.error) = (0.0, TREND_ERROR);
         self.direction.copy_from_slice(direction);
         Ok(())
     }
@@ -155,9 +158,12 @@ impl Ray {
 
     /// Takes an estimate of that from other draws into account, and its squared error.
     pub(super) fn learn(&mut self, norm: f64, p: f64, error: f64) {
-        let share = self.error / (self.error + error).max(f64::MIN_POSITIVE);
-        self.correction += share * (p - self.within(norm));
-        self.error *= 1.0 - share;
+        let (miss, both) = (p - self.within(norm), self.error + error);
+        // A model that draws contradict errs by more than it knows.
+        let is_contradicted = miss * miss > CONTRADICTION.powi(2) * both;
+        let share = if is_contradicted { 1.0 } else { self.error / both.max(f64::MIN_POSITIVE) };
+        self.correction += share * miss;
+        self.error = if is_contradicted { error } else { self.error * (1.0 - share) };
     }
 
     /// By how much that falls where the norm grows, relative to it; at least a little.
@@ -232,6 +238,8 @@ struct Trend {
     parabola: Vector3<f64>,
     /// What the draws of the ray add to it.
     offset: f64,
+    /// Squared error of that.
+    error: f64,
 }
 
 impl Trend {
@@ -268,8 +276,11 @@ impl Trend {
         // The draws that the quartic was fitted to are seldom on the side that it puts them.
         let draws = ray.sample.squares.iter().zip(&quartic.left);
         let missed = draws.map(|(is, left)| f64::from(u8::from(*is <= square)) - likely(is - left));
-        let offset = missed.sum::<f64>() / ray.sample.squares.len() as f64;
-        Ok(Self { parabola, offset })
+        let missed: Vec<f64> = missed.collect();
+        let count = missed.len() as f64;
+        let offset = missed.iter().sum::<f64>() / count;
+        let error = missed.iter().map(|missed| missed * missed).sum::<f64>() / (count * count);
+        Ok(Self { parabola, offset, error })
     }
 
     /// At a norm, relative to the centre of the ray.
@@ -329,9 +340,10 @@ mod tests {
         }
         // What counts is how exact each is: as exact as the trend, half of the difference.
         let says = ray.within(1.0);
-        ray.learn(1.0, says - 0.1, TREND_ERROR);
-        assert!((ray.within(1.0) - (says - 0.05)).abs() < 1e-9);
-        ray.learn(1.0, 0.3, 0.0);
+        ray.learn(1.0, says - 1e-3, ray.error);
+        assert!((ray.within(1.0) - (says - 5e-4)).abs() < 1e-9);
+        // Unless they contradict each other.
+        ray.learn(1.0, 0.3, 1e-6);
         assert!((ray.within(1.0) - 0.3).abs() < 1e-9);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use vaegis_vae::Purpose;
+
 use super::Attack;
 use super::curve::{CurvePoint, JUDGING_DRAWS};
 use super::goal::{Goal, Landscape, MaximumDamage, Statistic};
@@ -46,6 +48,12 @@ const NEAR: f64 = 2.0;
 const LANDSCAPE_WIDTH: f64 = 0.2;
 const LANDSCAPE_DRAWS: usize = 1024;
 const LANDSCAPE_STEPS: usize = 6;
+
+/// Draws that check what was found on a [`Landscape`], where their noise begins, and the share of
+/// them that it may lose: there is noise in the difference.
+const CHECKING_DRAWS: usize = 128;
+const CHECKS: u64 = 1 << 36;
+const LOSS: f64 = 0.1;
 
 /// The search for the smallest perturbation at one radius.
 pub(super) struct Search<'a> {
@@ -118,6 +126,7 @@ impl<'a> Search<'a> {
             let (ray, _) = self.crossing(&candidates[0], norm)?;
             return Ok((ray, candidates.swap_remove(0)));
         };
+        let known = candidates[0].clone();
         let near = |candidate: &Candidate| {
             let u = target.ball.along(&candidate.u, norm);
             let encoding = target.model.encoding(&target.ball.perturbed(&u));
@@ -133,8 +142,24 @@ impl<'a> Search<'a> {
         let draws = (first, LANDSCAPE_DRAWS);
         self.ascend(&landscape, draws, LANDSCAPE_STEPS, norm, &mut candidates)?;
         let best = candidates.swap_remove(0);
+        // Where the quartic is wrong, the ascent finds its errors.
+        let shares = [&known, &best].map(|candidate| self.share_beyond(candidate, norm));
+        let [at_known, at_best] = shares;
+        if at_best? < at_known? - LOSS {
+            return Ok((ray, known));
+        }
         ray.follow(target, &best.u)?;
         Ok((ray, best))
+    }
+
+    /// The share of a few draws beyond r, the same draws for all candidates.
+    fn share_beyond(&self, candidate: &Candidate, norm: f64) -> Result<f64, Error> {
+        let Target { model, noise, index, ball, .. } = self.target;
+        let encoding = model.encoding(&ball.perturbed(&ball.along(&candidate.u, norm)))?;
+        let eta = noise.normal(Purpose::Candidates, index, CHECKS, CHECKING_DRAWS, model.latent());
+        let damages = self.target.damages(&encoding, eta)?;
+        let beyond = damages.iter().filter(|&&damage| f64::from(damage) > self.r).count();
+        Ok(beyond as f64 / CHECKING_DRAWS as f64)
     }
 
     /// Ascent of candidates at a norm under draws of the attack's noise, from number `first` on. The
