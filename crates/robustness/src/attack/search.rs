@@ -142,14 +142,17 @@ impl<'a> Search<'a> {
         let draws = (first, LANDSCAPE_DRAWS);
         self.ascend(&landscape, draws, LANDSCAPE_STEPS, norm, &mut candidates)?;
         let best = candidates.swap_remove(0);
-        // Where the quartic is wrong, the ascent finds its errors.
-        let shares = [&known, &best].map(|candidate| self.share_beyond(candidate, norm));
-        let [at_known, at_best] = shares;
-        if at_best? < at_known? - LOSS {
+        if !self.is_confirmed(&best, &known, norm)? {
             return Ok((ray, known));
         }
         ray.follow(target, &best.u)?;
         Ok((ray, best))
+    }
+
+    /// Whether draws do not speak against what an ascent on a landscape found instead of what was
+    /// known: where a quartic is wrong, the ascent finds its errors.
+    fn is_confirmed(&self, found: &Candidate, known: &Candidate, norm: f64) -> Result<bool, Error> {
+        Ok(self.share_beyond(found, norm)? >= self.share_beyond(known, norm)? - LOSS)
     }
 
     /// The share of a few draws beyond r, the same draws for all candidates.
@@ -231,5 +234,48 @@ impl<'a> Search<'a> {
         let first = self.next_draw.get();
         self.next_draw.set(first + 2 * draws as u64);
         Ray::sample(self.target, candidate.u.clone(), norm, span, first, draws, self.r)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vaegis_vae::Noise;
+
+    use super::*;
+    use crate::attack::linear::{Linear, U, X};
+    use crate::{Ball, Domain, InputBox};
+
+    #[test]
+    fn draws_speak_against_what_moves_much_less() {
+        let linear = Linear::new();
+        let Linear { model, reference, .. } = &linear;
+        let domain = Domain::l2(InputBox::None);
+        let ball = &Ball::new(&domain, &X);
+        let perturbed = |u: &[f32], norm: f64| ball.perturbed(&ball.along(u, norm));
+        let norm = 4.0;
+        let r = linear.radius(&model.encoding(&perturbed(&U, norm)).unwrap(), 0.5);
+        let share = |u: &[f32]| {
+            1.0 - linear.squares(&model.encoding(&perturbed(u, norm)).unwrap()).cdf(r * r)
+        };
+        let axes = (0..X.len()).map(|k| {
+            let mut axis = vec![0.0; X.len()];
+            axis[k] = 1.0;
+            axis
+        });
+        let weakest = axes.min_by(|a, b| share(a).total_cmp(&share(b))).unwrap();
+        assert!(share(&weakest) < 0.2, "{}", share(&weakest));
+        let candidate = |u: &[f32]| Candidate { name: String::new(), u: u.to_vec(), value: 0.0 };
+        let (strong, weak) = (candidate(&U), candidate(&weakest));
+        let turned: Vec<f32> = U.iter().zip(&weakest).map(|(u, axis)| u + 0.01 * axis).collect();
+        for seed in 0..20 {
+            let noise = &Noise::new(seed);
+            let target = Target { model, x: &X, reference, noise, index: 5, ball };
+            let search = Search::new(target, 0, r, norm);
+            let confirmed = |found, known| search.is_confirmed(found, known, norm).unwrap();
+            assert!(!confirmed(&weak, &strong), "{seed}");
+            assert!(confirmed(&strong, &weak), "{seed}");
+            // What is as strong is kept, whatever the luck of the draws.
+            assert!(confirmed(&candidate(&turned), &strong), "{seed}");
+        }
     }
 }
