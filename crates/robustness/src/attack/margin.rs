@@ -13,9 +13,15 @@ use crate::{Error, Target};
 /// Share of its norm that a perturbation may be lengthened by so that fewer draws decide on it.
 const LENGTHENING: f64 = 0.005;
 
-/// Verdicts asked for the refined perturbation, lengthened by what each says is missing, and
-/// the share of alpha that each may err with. Each has draws of its own.
-const REFINED: [f64; 6] = [0.3, 0.15, 0.1, 0.0625, 0.05, 0.025];
+/// The share of alpha that each verdict may err with. Each has draws of its own.
+const LEVELS: [f64; 9] = [0.3, 0.15, 0.1, 0.0625, 0.0625, 0.0625, 0.05, 0.05, 0.0375];
+
+/// Verdicts along one ray, each farther out by what the one before says is missing.
+const LENGTHENED: usize = 6;
+
+/// Norms of the sweep that refinements begin at: damage need not rise along what was found at the
+/// first, and a box can end it.
+const ROUNDS: usize = 4;
 
 /// Least and most that one lengthening adds to a norm, relative to it.
 const LENGTHENINGS: [f64; 2] = [0.003, 0.3];
@@ -36,13 +42,6 @@ const TRUSTED: f64 = 0.05;
 
 /// Ratio of norms that are probed until there is one on either side of the aim.
 const FARTHER: f64 = 1.6;
-
-/// Further verdicts go to the first perturbation of the sweep with at most this share of draws
-/// within r: damage need not rise along a ray, and a box can end it.
-const FALLBACKS: [f64; 3] = [0.47, 0.43, 0.37];
-
-/// The share of alpha of each of those.
-const FALLBACK_LEVEL: f64 = 0.0625;
 
 /// The share of alpha of the test of the point at rest.
 const AT_REST_LEVEL: f64 = 0.125;
@@ -68,7 +67,7 @@ pub struct AttackedMargin {
 /// The fewest draws with which a verdict can be significant at `alpha`: as many as no
 /// coin shows the same side that often.
 pub fn least_draws(alpha: f64) -> u64 {
-    ((alpha * REFINED[0]).log(0.5).floor() + 1.0) as u64
+    ((alpha * LEVELS[0]).log(0.5).floor() + 1.0) as u64
 }
 
 /// The error probability of the test that may call a point broken at rest.
@@ -98,28 +97,24 @@ impl DamageCurve {
     ) -> Result<Option<AttackedMargin>, Error> {
         let breaks = |point: &CurvePoint| point.within[slot] <= 0.5;
         // The input itself has no direction to refine: the first norm above 0 counts.
-        let Some(position) = self.points.iter().skip(1).position(breaks) else { return Ok(None) };
-        let (inner, outer) = (&self.points[position], &self.points[position + 1]);
-        let search = Search::new(target, slot, r, outer.norm);
-        let (ray, best) = if attack.goal.is_damage() {
-            search.refine(attack, self.draws_used, inner, outer)?
-        } else {
-            let best = &outer.candidates[0];
-            (search.along(best, outer.norm)?, best.clone())
-        };
-        let judge = Judge { target, r, draws, first: 0 };
-        if let Some(margin) = judge.shortest(&search, ray, &best, alpha)? {
-            return Ok(Some(margin));
-        }
-        for (attempt, share) in (REFINED.len()..).zip(FALLBACKS) {
-            let clear = |point: &&CurvePoint| point.within[slot] <= share;
-            let Some(point) = self.points.iter().skip(1).find(clear) else { break };
-            let candidate = &point.candidates[0];
-            let mut ray = search.ray(candidate, point.norm, 0)?;
-            let level = alpha * FALLBACK_LEVEL;
-            let name = &candidate.name;
-            let margin = judge.judge(&candidate.u, &mut ray, point.norm, level, attempt, name)?;
-            if margin.verdict.p_value <= level {
+        let Some(first) = self.points.iter().skip(1).position(breaks) else { return Ok(None) };
+        let mut judge = Judge { target, r, draws, alpha, attempt: 0, first: 0 };
+        let brackets = self.points.windows(2).skip(first).take(ROUNDS);
+        for (round, bracket) in brackets.enumerate() {
+            let [inner, outer] = bracket else { unreachable!("windows of two") };
+            let search = Search::new(target, slot, r, outer.norm);
+            let (ray, best) = if attack.goal.is_damage() {
+                // Farther out the sweep found no less at the inner norm, and that was not enough.
+                let norm = if round == 0 { search.between(inner, outer) } else { outer.norm };
+                search.refine(attack, self.draws_used, inner, outer, norm)?
+            } else {
+                let best = &outer.candidates[0];
+                (search.along(best, outer.norm)?, best.clone())
+            };
+            // What lies beyond the next norm is for what the sweep found there.
+            let next = self.points.get(first + round + 2);
+            let end = next.filter(|_| round + 1 < ROUNDS).map_or(f64::INFINITY, |next| next.norm);
+            if let Some(margin) = judge.shortest(&search, ray, &best, end)? {
                 return Ok(Some(margin));
             }
         }
@@ -149,8 +144,9 @@ impl AttackedMargin {
         let search = Search::new(target, slot, r, norm);
         let ray = search.along(perturbation, norm)?;
         // Under the same seed, the first blocks chose the perturbation where it was found.
-        let judge = Judge { target, r, draws, first: (REFINED.len() + FALLBACKS.len()) as u64 };
-        judge.shortest(&search, ray, perturbation, alpha)
+        let first = LEVELS.len();
+        let mut judge = Judge { target, r, draws, alpha, attempt: 0, first };
+        judge.shortest(&search, ray, perturbation, f64::INFINITY)
     }
 }
 
@@ -160,8 +156,11 @@ struct Judge<'a> {
     r: f64,
     /// Most draws of a verdict.
     draws: u64,
-    /// Number of the first block of draws.
-    first: u64,
+    alpha: f64,
+    /// Verdicts so far.
+    attempt: usize,
+    /// Number of the first verdict's block of draws.
+    first: usize,
 }
 
 impl Judge<'_> {
@@ -181,7 +180,7 @@ impl Judge<'_> {
         // Norms and probabilities on either side of the aim.
         let mut low: Option<(f64, f64)> = None;
         let mut high: Option<(f64, f64)> = None;
-        for probe in 0..PROBES {
+        for _ in 0..PROBES {
             let encoding = model.encoding(&ball.perturbed(&ray.at(target, norm)))?;
             let form = ray.form(norm);
             let expectation = Expectation::new(target, &encoding, self.r, form, ray.quartic(model));
@@ -194,13 +193,14 @@ impl Judge<'_> {
                 break;
             }
             *(if p > aim { &mut low } else { &mut high }) = Some((norm, p));
+            let estimate = ray.norm_of(aim);
             norm = match (low, high) {
-                _ if probe == 0 && !ray.is_flat(norm) => ray.norm_of(aim),
                 // Near rest p falls as the square of the norm, and a ray sees little slope.
                 (Some((a, above)), Some((b, below))) => {
                     let share = (above - aim) / (above - below);
                     (a * a + share * (b * b - a * a)).sqrt()
                 }
+                _ if !ray.is_flat(norm) && !ray.ends_at(estimate) => estimate,
                 (Some(_), _) => norm.max(search.broken / FARTHER) * FARTHER,
                 (None, _) => norm / FARTHER,
             };
@@ -213,26 +213,30 @@ impl Judge<'_> {
         Ok((search.reaching(ray, best, norm)?, norm, distance))
     }
 
-    /// The shortest perturbation along a ray that a verdict calls a break.
+    /// The shortest perturbation along a ray, before its end, that a verdict calls a break.
     fn shortest(
-        &self,
+        &mut self,
         search: &Search<'_>,
         ray: Ray,
         best: &Candidate,
-        alpha: f64,
+        end: f64,
     ) -> Result<Option<AttackedMargin>, Error> {
-        let (mut ray, mut norm, mut distance) = self.aim(search, ray, best, alpha * REFINED[0])?;
-        for (attempt, share) in REFINED.into_iter().enumerate() {
-            let level = alpha * share;
+        let left = &LEVELS[self.attempt..];
+        let Some(level) = left.first() else { return Ok(None) };
+        let (mut ray, mut norm, mut distance) = self.aim(search, ray, best, self.alpha * level)?;
+        for share in left.iter().take(LENGTHENED) {
+            if norm > end {
+                break;
+            }
+            let level = self.alpha * share;
             let u = ray.at(self.target, norm);
-            let margin = self.judge(&u, &mut ray, norm, level, attempt, &best.name)?;
+            let margin = self.judge(&u, &mut ray, norm, level, &best.name)?;
             if margin.verdict.p_value <= level {
                 return Ok(Some(margin));
             }
             distance *= FURTHER;
-            let missing = ray.within(norm) - (0.5 - distance);
-            let [least, most] = LENGTHENINGS;
-            norm *= 1.0 + (missing / ray.slope(norm)).clamp(least, most);
+            let [least, most] = LENGTHENINGS.map(|lengthening| norm * (1.0 + lengthening));
+            norm = ray.norm_of(0.5 - distance).clamp(least, most);
             ray = search.reaching(ray, best, norm)?;
         }
         Ok(None)
@@ -240,12 +244,11 @@ impl Judge<'_> {
 
     /// Judges exactly what is stored of u, with what `ray` knows at `norm`, which learns from it.
     fn judge(
-        &self,
+        &mut self,
         u: &[f32],
         ray: &mut Ray,
         norm: f64,
         level: f64,
-        attempt: usize,
         name: &str,
     ) -> Result<AttackedMargin, Error> {
         let Self { target, r, draws, .. } = *self;
@@ -253,7 +256,8 @@ impl Judge<'_> {
         let encoding = target.model.encoding(&perturbation.perturbed)?;
         let quartic = ray.quartic(target.model);
         let expectation = Expectation::new(target, &encoding, r, ray.form(norm), quartic);
-        let first = (self.first + attempt as u64) * VERDICT_BLOCK;
+        let first = (self.first + self.attempt) as u64 * VERDICT_BLOCK;
+        self.attempt += 1;
         let verdict = Verdict::reach(target, &encoding, &expectation, draws, level, first)?;
         ray.learn(norm, verdict.p, verdict.standard_error.powi(2));
         let crossing = ray.norm_of(0.5);
@@ -291,7 +295,8 @@ mod tests {
                 let target = Target { model, x: &X, reference, noise, index: case as u64, ball };
                 let search = Search::new(target, 0, r, broken);
                 let ray = search.along(&candidate, broken).unwrap();
-                let judge = Judge { target, r, draws: 10_000, first: 0 };
+                let alpha = 1e-3;
+                let judge = Judge { target, r, draws: 10_000, alpha, attempt: 0, first: 0 };
                 let (_, norm, distance) = judge.aim(&search, ray, &candidate, 3e-4).unwrap();
                 let missed = share(norm, r) - (0.5 - distance);
                 assert!(distance > 0.0 && distance < 0.02, "{at_rest}, {seed}: {distance}");

@@ -49,6 +49,9 @@ const LANDSCAPE_WIDTH: f64 = 0.2;
 const LANDSCAPE_DRAWS: usize = 1024;
 const LANDSCAPE_STEPS: usize = 6;
 
+/// Landscapes that are tried, each from new draws.
+const LANDSCAPES: usize = 2;
+
 /// Draws that check what was found on a [`Landscape`], where their noise begins, and the share of
 /// them that it may lose: there is noise in the difference.
 const CHECKING_DRAWS: usize = 128;
@@ -84,8 +87,16 @@ impl<'a> Search<'a> {
         Ok(ray)
     }
 
-    /// The strongest perturbation about the norm at which the sweep begins to break r, and the ray
-    /// through it: the sweep's candidates ascend on the share of draws beyond r, at first by few
+    /// The norm between two of the sweep at which it begins to break r.
+    pub(super) fn between(&self, inner: &CurvePoint, outer: &CurvePoint) -> f64 {
+        // The inner point may itself be close to breaking, or the input at rest.
+        let (above, below) = (inner.within[self.slot] - 0.5, 0.5 - outer.within[self.slot]);
+        let share = (above / (above + below).max(1e-9)).clamp(0.2, 1.0);
+        inner.norm + (outer.norm - inner.norm) * share
+    }
+
+    /// The strongest perturbation about a norm between two of the sweep, and the ray through
+    /// it: the sweep's candidates ascend on the share of draws beyond r, at first by few
     /// draws of their own, then as the draws along the best of them tell it. `used`: draws of the
     /// attack's noise that its sweep used up.
     pub(super) fn refine(
@@ -94,13 +105,10 @@ impl<'a> Search<'a> {
         used: u64,
         inner: &CurvePoint,
         outer: &CurvePoint,
+        norm: f64,
     ) -> Result<(Ray, Candidate), Error> {
         let Self { target, slot, r, .. } = *self;
         let effort = &attack.effort;
-        // The inner point may itself be close to breaking, or the input at rest.
-        let (above, below) = (inner.within[slot] - 0.5, 0.5 - outer.within[slot]);
-        let share = (above / (above + below).max(1e-9)).clamp(0.2, 1.0);
-        let norm = inner.norm + (outer.norm - inner.norm) * share;
         let mut candidates = outer.candidates.clone();
         if inner.norm > 0.0 {
             candidates.truncate(2);
@@ -118,35 +126,36 @@ impl<'a> Search<'a> {
         let [few, many] = GRADIENT_DRAWS.map(|share| share * effort.draws);
         self.ascend(&goal, (first, few), steps, norm, &mut candidates)?;
 
-        let (mut ray, norm) = self.crossing(&candidates[0], norm)?;
-        let first = first + few as u64;
-        let Some(quartic) = ray.quartic(target.model) else {
-            candidates.truncate(1);
-            self.ascend(&goal, (first, many), effort.steps, norm, &mut candidates)?;
-            let (ray, _) = self.crossing(&candidates[0], norm)?;
-            return Ok((ray, candidates.swap_remove(0)));
-        };
         let known = candidates[0].clone();
-        let near = |candidate: &Candidate| {
-            let u = target.ball.along(&candidate.u, norm);
-            let encoding = target.model.encoding(&target.ball.perturbed(&u));
-            encoding.is_ok_and(|encoding| quartic.distance(&encoding) <= NEAR)
-        };
-        candidates = candidates
-            .into_iter()
-            .enumerate()
-            .filter(|(place, candidate)| *place == 0 || near(candidate))
-            .map(|(_, candidate)| candidate)
-            .collect();
-        let landscape = Landscape::new(quartic, r, width(LANDSCAPE_WIDTH));
-        let draws = (first, LANDSCAPE_DRAWS);
-        self.ascend(&landscape, draws, LANDSCAPE_STEPS, norm, &mut candidates)?;
-        let best = candidates.swap_remove(0);
-        if !self.is_confirmed(&best, &known, norm)? {
-            return Ok((ray, known));
+        let (mut ray, mut norm) = self.crossing(&known, norm)?;
+        let first = first + few as u64;
+        for _ in 0..LANDSCAPES {
+            let Some(quartic) = ray.quartic(target.model) else {
+                candidates = vec![known];
+                self.ascend(&goal, (first, many), effort.steps, norm, &mut candidates)?;
+                let (ray, _) = self.crossing(&candidates[0], norm)?;
+                return Ok((ray, candidates.swap_remove(0)));
+            };
+            let near = |candidate: &Candidate| {
+                let u = target.ball.along(&candidate.u, norm);
+                let encoding = target.model.encoding(&target.ball.perturbed(&u));
+                encoding.is_ok_and(|encoding| quartic.distance(&encoding) <= NEAR)
+            };
+            let others = candidates[1..].iter().filter(|other| near(other));
+            let mut found: Vec<Candidate> = others.cloned().collect();
+            found.insert(0, known.clone());
+            let landscape = Landscape::new(quartic, r, width(LANDSCAPE_WIDTH));
+            let draws = (first, LANDSCAPE_DRAWS);
+            self.ascend(&landscape, draws, LANDSCAPE_STEPS, norm, &mut found)?;
+            let best = found.swap_remove(0);
+            if self.is_confirmed(&best, &known, norm)? {
+                ray.follow(target, &best.u)?;
+                return Ok((ray, best));
+            }
+            // The draws may be from too far away to tell.
+            (ray, norm) = self.crossing(&known, norm)?;
         }
-        ray.follow(target, &best.u)?;
-        Ok((ray, best))
+        Ok((ray, known))
     }
 
     /// Whether draws do not speak against what an ascent on a landscape found instead of what was
