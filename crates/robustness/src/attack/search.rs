@@ -41,7 +41,7 @@ const REFINING_STEPS: usize = 3;
 /// Smoothing of the share of draws beyond r, in units of the deviation of damages.
 const WIDTH: f64 = 0.5;
 
-/// Posteriors this far from that of a quartic are compared by it.
+/// Posteriors this far from that of a quartic are compared by it, and need no other one.
 const NEAR: f64 = 2.0;
 
 /// Smoothing, draws and steps of an ascent on a [`Landscape`]: draws cost little.
@@ -49,8 +49,8 @@ const LANDSCAPE_WIDTH: f64 = 0.2;
 const LANDSCAPE_DRAWS: usize = 1024;
 const LANDSCAPE_STEPS: usize = 6;
 
-/// Landscapes that are tried, each from new draws.
-const LANDSCAPES: usize = 2;
+/// Landscapes that are ascended at most, each from new draws.
+const LANDSCAPES: usize = 4;
 
 /// Draws that check what was found on a [`Landscape`], where their noise begins, and the share of
 /// them that it may lose: there is noise in the difference.
@@ -126,9 +126,9 @@ impl<'a> Search<'a> {
         let [few, many] = GRADIENT_DRAWS.map(|share| share * effort.draws);
         self.ascend(&goal, (first, few), steps, norm, &mut candidates)?;
 
-        let known = candidates[0].clone();
-        let (mut ray, mut norm) = self.crossing(&known, norm)?;
         let first = first + few as u64;
+        let mut known = candidates[0].clone();
+        let (mut ray, mut norm) = self.crossing(&known, norm)?;
         for _ in 0..LANDSCAPES {
             let Some(quartic) = ray.quartic(target.model) else {
                 candidates = vec![known];
@@ -136,23 +136,26 @@ impl<'a> Search<'a> {
                 let (ray, _) = self.crossing(&candidates[0], norm)?;
                 return Ok((ray, candidates.swap_remove(0)));
             };
-            let near = |candidate: &Candidate| {
+            let is_near = |candidate: &Candidate| {
                 let u = target.ball.along(&candidate.u, norm);
                 let encoding = target.model.encoding(&target.ball.perturbed(&u));
-                encoding.is_ok_and(|encoding| quartic.distance(&encoding) <= NEAR)
+                encoding.is_ok_and(|encoding| quartic.distance(&encoding.mu) <= NEAR)
             };
-            let others = candidates[1..].iter().filter(|other| near(other));
-            let mut found: Vec<Candidate> = others.cloned().collect();
-            found.insert(0, known.clone());
+            let others = candidates[1..].iter().filter(|other| is_near(other));
+            let mut found: Vec<Candidate> =
+                std::iter::once(&known).chain(others).cloned().collect();
             let landscape = Landscape::new(quartic, r, width(LANDSCAPE_WIDTH));
             let draws = (first, LANDSCAPE_DRAWS);
             self.ascend(&landscape, draws, LANDSCAPE_STEPS, norm, &mut found)?;
             let best = found.swap_remove(0);
             if self.is_confirmed(&best, &known, norm)? {
-                ray.follow(target, &best.u)?;
-                return Ok((ray, best));
+                if is_near(&best) {
+                    ray.follow(target, &best.u)?;
+                    return Ok((ray, best));
+                }
+                known = best;
             }
-            // The draws may be from too far away to tell.
+            // Draws from nearer tell more.
             (ray, norm) = self.crossing(&known, norm)?;
         }
         Ok((ray, known))

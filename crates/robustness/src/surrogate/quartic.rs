@@ -161,11 +161,11 @@ impl Quartic {
         likely(value, square, self.residual.max(f64::MIN_POSITIVE))
     }
 
-    /// How far the mean of a posterior is from that which the fit is about, in units of the latter's
+    /// How far a mean is from that of the posterior which the fit is about, in units of the latter's
     /// standard deviations.
-    pub(crate) fn distance(&self, other: &Encoding) -> f64 {
+    pub(crate) fn distance(&self, mean: &[f32]) -> f64 {
         let Encoding { mu, sigma } = &self.about;
-        let shifts = other.mu.iter().zip(mu).zip(sigma);
+        let shifts = mean.iter().zip(mu).zip(sigma);
         shifts.map(|((a, b), sigma)| f64::from((a - b) / sigma).powi(2)).sum::<f64>().sqrt()
     }
 

@@ -9,6 +9,10 @@ use crate::Model;
 use crate::model::host;
 use crate::surrogate::Quartic;
 
+/// Of posteriors farther from that of the quartic nothing is promised: it errs there, and an ascent
+/// would find its errors.
+const FAR: f64 = 3.0;
+
 /// The exceedance of [`MaximumDamage`], with `|g(z) - reference|^2` replaced by a quartic of z
 /// fitted to decoded draws.
 ///
@@ -34,7 +38,13 @@ impl Goal for Landscape<'_> {
         let (squares, mut slopes) = self.quartic.values_and_slopes(model, &host(z));
         let damages: Vec<f32> =
             squares.into_iter().map(|square| square.max(0.0).sqrt() as f32).collect();
-        let (values, weights) = MaximumDamage::weigh(self.statistic, &damages, draws);
+        let (mut values, weights) = MaximumDamage::weigh(self.statistic, &damages, draws);
+        let means = host(posterior.mu.clone());
+        for (value, mu) in values.iter_mut().zip(means.chunks_exact(latent)) {
+            if self.quartic.distance(mu) > FAR {
+                *value = 0.0;
+            }
+        }
         // d damage = d damage^2 / 2 damage.
         for (slope, weight) in slopes.chunks_exact_mut(latent).zip(weights) {
             slope.iter_mut().for_each(|slope| *slope *= 0.5 * weight);
