@@ -162,8 +162,8 @@ mod tests {
         assert_eq!((found[0].u[1], found[1].u[1]), (1.0, -1.0), "the stronger comes first");
         // Of starts that go the same way, the one that promises most.
         assert_eq!((&*found[0].name, &*found[1].name), ("[1.0, 0.9]", "[0.2, -1.0]"));
-        // Once all, then the two at both ends of their step.
-        assert_eq!(asked.get(), directions.len() + 4);
+        // Once all, then the two at both ends of their step, and of another as that gained much.
+        assert_eq!(asked.get(), directions.len() + 6);
 
         // What was weaker is stronger farther out.
         tilt.set(-0.5);

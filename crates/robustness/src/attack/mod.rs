@@ -120,7 +120,7 @@ impl Attack {
             random: 8,
             draws: 16,
             steps: 4 * self.effort.steps.max(1),
-            survivors: 4,
+            survivors: 8,
             ..self.effort
         };
         Self { effort, ..self }
@@ -186,6 +186,6 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { directions: 2, random: 4, draws: 8, steps: 1, survivors: 3, growth: 1.6 }
+        Self { directions: 2, random: 4, draws: 8, steps: 1, survivors: 6, growth: 1.6 }
     }
 }

@@ -7,6 +7,11 @@ use crate::{Ball, Error};
 /// Steps of the encoder alone between two evaluations of the decoder.
 const INNER_STEPS: usize = 2;
 
+/// Steps beyond those asked for while some candidate gains at least so much of its value, and would
+/// be the strongest if it gained as much once more.
+pub(super) const FURTHER_STEPS: usize = 4;
+const GAIN: f64 = 0.2;
+
 /// Conditional gradient ascent of all candidates at once, on the ball of `radius`.
 ///
 /// A step goes towards the perturbation that gains most to first order, `argmax <gradient, u>`
@@ -29,7 +34,8 @@ pub(super) fn ascend(
     let mut proposals: Vec<Vec<f32>> = candidates.iter().map(|c| c.u.clone()).collect();
     let mut step_sizes = vec![1.0f32; candidates.len()];
     let mut gradients: Vec<Option<Vec<f32>>> = vec![None; candidates.len()];
-    for step in 0..=steps {
+    for step in 0..=steps + FURTHER_STEPS {
+        let before: Vec<f64> = candidates.iter().map(|candidate| candidate.value).collect();
         let evaluations = objective.evaluate(&proposals)?;
         for (slot, evaluation) in evaluations.into_iter().enumerate() {
             let candidate = &mut candidates[slot];
@@ -41,7 +47,7 @@ pub(super) fn ascend(
                 step_sizes[slot] *= 0.5;
             }
         }
-        if step == steps {
+        if step >= steps && (step == 0 || !is_worth_more(&before, candidates)) {
             break;
         }
         for (slot, proposal) in proposals.iter_mut().enumerate() {
@@ -62,6 +68,15 @@ pub(super) fn ascend(
         }
     }
     Ok(())
+}
+
+/// Whether a further step of some candidate may give a stronger one.
+fn is_worth_more(before: &[f64], candidates: &[Candidate]) -> bool {
+    let best = candidates.iter().map(|candidate| candidate.value).fold(f64::NEG_INFINITY, f64::max);
+    before.iter().zip(candidates).any(|(before, candidate)| {
+        let gain = candidate.value - before;
+        gain > GAIN * before.abs() && candidate.value + gain > best
+    })
 }
 
 /// A step of the given size from u towards the corner of the ball that the gradient points to.
