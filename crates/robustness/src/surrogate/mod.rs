@@ -79,15 +79,24 @@ enum Kind {
 impl Kind {
     /// The most that so many draws can tell of m latent dimensions.
     fn affordable(draws: usize, m: usize) -> Self {
-        let affordable = |unknowns: usize| DRAWS_PER_UNKNOWN * unknowns <= draws;
-        if affordable((m + 1) * (m + 2) / 2 + m + 2) {
-            Self::Full
-        } else if affordable(3 * m + 3) {
-            Self::Diagonal
-        } else {
-            Self::Constant
-        }
+        let kinds = [Self::Full, Self::Diagonal];
+        kinds.into_iter().find(|kind| kind.draws(m) <= draws).unwrap_or(Self::Constant)
     }
+
+    /// Draws that tell it of m latent dimensions.
+    fn draws(self, m: usize) -> usize {
+        let unknowns = match self {
+            Self::Full => (m + 1) * (m + 2) / 2 + m + 2,
+            Self::Diagonal => 3 * m + 3,
+            Self::Constant => 0,
+        };
+        DRAWS_PER_UNKNOWN * unknowns
+    }
+}
+
+/// Of at most so many draws, those that tell most of the quadratic function of m latent dimensions.
+pub(crate) fn telling_draws(most: usize, m: usize) -> usize {
+    Kind::affordable(most, m).draws(m)
 }
 
 /// Whether so many draws tell all about the quadratic function of m latent dimensions, in

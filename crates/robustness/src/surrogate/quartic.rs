@@ -13,7 +13,7 @@ use crate::model::host;
 use crate::{Encoding, Model, lanes};
 
 /// Most terms of a fit.
-const MOST_TERMS: usize = 192;
+const MOST_TERMS: usize = 352;
 
 /// Most numbers of a fit, one for each term and feature.
 const MOST_NUMBERS: usize = 1 << 22;
