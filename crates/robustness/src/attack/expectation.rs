@@ -19,8 +19,10 @@ use crate::statistics::{BettingTest, normal_cdf, normal_quantile};
 use crate::surrogate::{Pairs, QuadraticForm, Quartic, Said, likely};
 use crate::{Encoding, Error, Target};
 
-/// Draws of a group: pairs of opposite ones, so that odd terms cancel.
-const GROUP: usize = 16;
+/// Draws of a group: pairs of opposite ones, so that odd terms cancel. Fewer where the noise of more
+/// latent dimensions than these would cost more than they save.
+const GROUPS: [usize; 2] = [16, 8];
+const SMALL_LATENT: usize = 32;
 
 /// Steps of the staircase that `a` is: its mean is that of as many probabilities of a form.
 const STEPS: usize = 8;
@@ -176,7 +178,7 @@ impl<'a> Expectation<'a> {
     /// Chooses `count` draws of some noise, one each of groups number `first` on.
     pub(super) fn choose(&self, purpose: Purpose, first: u64, count: usize) -> Batch {
         let Target { noise, index, model, .. } = self.target;
-        let latent = model.latent();
+        let (latent, size) = (model.latent(), self.group());
         let Some(surrogates) = &self.surrogates else {
             let eta = noise.normal(purpose, index, first, count, latent);
             return Batch { eta, rests: vec![0.0; count], weights: vec![1.0; count] };
@@ -186,7 +188,7 @@ impl<'a> Expectation<'a> {
         let groups = self.likelihoods(surrogates, &eta);
         let mut batch = Batch::default();
         for ((eta, group), choice) in
-            eta.chunks(GROUP / 2 * latent).zip(groups.chunks(GROUP)).zip(choices)
+            eta.chunks(size / 2 * latent).zip(groups.chunks(size)).zip(choices)
         {
             let plan = Plan::new(surrogates.known, surrogates.limits, group);
             let chosen = plan.choose(normal_cdf(f64::from(choice)));
@@ -199,10 +201,15 @@ impl<'a> Expectation<'a> {
         batch
     }
 
+    /// Draws of a group.
+    fn group(&self) -> usize {
+        GROUPS[usize::from(self.target.model.latent() > SMALL_LATENT)]
+    }
+
     /// The noise of groups: that of the first of each pair of opposite draws.
     fn groups(&self, purpose: Purpose, first: u64, count: usize) -> Vec<f32> {
         let Target { noise, index, model, .. } = self.target;
-        let half = GROUP / 2;
+        let half = self.group() / 2;
         noise.normal(purpose, index, first * half as u64, count * half, model.latent())
     }
 
@@ -221,7 +228,7 @@ impl<'a> Expectation<'a> {
         let groups = self.likelihoods(surrogates, &self.groups(Purpose::Candidates, 0, PLANNED));
         let plans = |limits| -> Vec<Plan> {
             let plan = |group| Plan::new(surrogates.known, limits, group);
-            groups.chunks(GROUP).map(plan).collect()
+            groups.chunks(self.group()).map(plan).collect()
         };
         let average = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / PLANNED as f64;
         let spread = |plans: &[Plan]| {
@@ -256,36 +263,37 @@ struct Plan {
     /// The mean deviation of what is not known.
     doubt: f64,
     /// b of each draw.
-    likely: [f64; GROUP],
+    likely: Vec<f64>,
     /// s of each draw, and their sum.
-    shares: [f64; GROUP],
+    shares: Vec<f64>,
     total: f64,
 }
 
 impl Plan {
     /// For F, and a group's a and b.
     fn new(known: f64, limits: Limits, group: &[[f64; 2]]) -> Self {
-        let mean = |values: &[f64; GROUP]| values.iter().sum::<f64>() / GROUP as f64;
-        let rough: [f64; GROUP] = std::array::from_fn(|k| group[k][0]);
-        let mut likely: [f64; GROUP] = std::array::from_fn(|k| group[k][1]);
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / group.len() as f64;
+        let rough: Vec<f64> = group.iter().map(|[rough, _]| *rough).collect();
+        let mut likely: Vec<f64> = group.iter().map(|[_, fine]| *fine).collect();
         let difference = mean(&likely) - mean(&rough);
         if difference > limits.difference {
             // Any b is as true: one closer to a keeps Y bounded.
             let scale = limits.difference / difference;
-            for (likely, rough) in likely.iter_mut().zip(rough) {
+            for (likely, rough) in likely.iter_mut().zip(&rough) {
                 *likely = rough + scale * (*likely - rough);
             }
         }
         // The best shares are the standard deviations of what is not known. Those added keep
         // `w (1 - b)` below the most weight: `mean(s) <= doubt + floor mean(1 - b)`.
-        let doubts = likely.map(|b| (b * (1.0 - b)).sqrt());
+        let doubts: Vec<f64> = likely.iter().map(|b| (b * (1.0 - b)).sqrt()).collect();
         let sure = SURE * mean(&doubts) + 1e-6;
         let doubt = mean(&doubts) + sure;
-        let floor = doubt / (limits.weight - mean(&likely.map(|b| 1.0 - b)));
-        let shares: [f64; GROUP] =
-            std::array::from_fn(|k| doubts[k] + sure * likely[k] + floor * (1.0 - likely[k]));
+        let floor = doubt / (limits.weight - (1.0 - mean(&likely)));
+        let share = |(b, doubt): (&f64, &f64)| doubt + sure * b + floor * (1.0 - b);
+        let shares: Vec<f64> = likely.iter().zip(&doubts).map(share).collect();
         let base = known + mean(&likely) - mean(&rough);
-        Self { base, doubt: mean(&doubts), likely, shares, total: shares.iter().sum() }
+        let (doubt, total) = (mean(&doubts), shares.iter().sum());
+        Self { base, doubt, likely, shares, total }
     }
 
     /// The draw that a uniform number chooses.
@@ -297,16 +305,16 @@ impl Plan {
                 return k;
             }
         }
-        GROUP - 1
+        self.shares.len() - 1
     }
 
     fn weight(&self, chosen: usize) -> f64 {
-        self.total / (GROUP as f64 * self.shares[chosen])
+        self.total / (self.shares.len() as f64 * self.shares[chosen])
     }
 
     /// Variance of `w (1[within] - b)` if b is right.
     fn variance(&self) -> f64 {
         let terms = self.likely.iter().zip(&self.shares).map(|(b, share)| b * (1.0 - b) / share);
-        self.total / (GROUP * GROUP) as f64 * terms.sum::<f64>()
+        self.total / (self.shares.len() as f64).powi(2) * terms.sum::<f64>()
     }
 }
