@@ -216,7 +216,8 @@ impl Quartic {
         let squared = host(self.squared.clone()).into_iter().map(f64::from);
         let squared = DMatrix::from_row_iterator(size, size, squared);
         let terms = self.terms_about(other);
-        terms.tr_mul(&(squared * &terms))
+        // As a product of matrices: `tr_mul` goes column by column.
+        terms.transpose() * (squared * &terms)
     }
 
     /// The terms as linear functions of those of another posterior's noise, one row each.
