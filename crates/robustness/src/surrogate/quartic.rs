@@ -23,7 +23,8 @@ const BYTES_PER_NUMBER: usize = 24;
 
 /// Bytes that a fit takes, at most.
 pub(crate) fn bytes(model: &Model) -> usize {
-    BYTES_PER_NUMBER * MOST_NUMBERS.min(MOST_TERMS * model.features())
+    let terms = MOST_TERMS.min(count(Kind::Full, model.latent()));
+    BYTES_PER_NUMBER * MOST_NUMBERS.min(terms * model.features())
 }
 
 /// Whether so many fits to so many draws of a model stay within what one may take.
