@@ -98,8 +98,9 @@ fn needed(section: &Section<'_>) -> Option<String> {
         .filter_map(|e| Some((e.model.short(), text::median(&e.summary?.attacked)?)))
         .collect();
     let radius = text::radius(section.label);
+    let is_needed = |median: f64| median.is_finite() && median > 0.0;
     let finite: Vec<(String, f64)> =
-        medians.iter().filter(|(_, median)| median.is_finite()).cloned().collect();
+        medians.iter().filter(|(_, median)| is_needed(*median)).cloned().collect();
     let mut sentence = match finite.as_slice() {
         [] if medians.is_empty() => return None,
         [] => String::new(),
@@ -135,19 +136,26 @@ fn needed(section: &Section<'_>) -> Option<String> {
             sentence + "."
         }
     };
-    let infinite: Vec<String> = medians
-        .iter()
-        .filter(|(_, median)| median.is_infinite())
-        .map(|(name, _)| name.clone())
-        .collect();
-    if !infinite.is_empty() {
-        let space = if sentence.is_empty() { "" } else { " " };
-        sentence += &format!(
-            "{space}With {radius}, the attack found no breaking perturbation within its search \
-             range for at least half of the inputs of {}.",
-            text::list(&infinite)
-        );
-    }
+    let names = |is_so: fn(f64) -> bool| -> Vec<String> {
+        let so = medians.iter().filter(|(_, median)| is_so(*median));
+        so.map(|(name, _)| name.clone()).collect()
+    };
+    let mut add = |others: &str, names: Vec<String>| {
+        if !names.is_empty() {
+            let space = if sentence.is_empty() { "" } else { " " };
+            sentence += &format!("{space}With {radius}, {others} {}.", text::list(&names));
+        }
+    };
+    add(
+        "most reconstructions change by more than r without any perturbation for at least half of \
+         the inputs of",
+        names(|median| median == 0.0),
+    );
+    add(
+        "the attack found no breaking perturbation within its search range for at least half of \
+         the inputs of",
+        names(f64::is_infinite),
+    );
     Some(sentence)
 }
 
