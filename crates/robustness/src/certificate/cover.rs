@@ -15,7 +15,7 @@
 
 use std::rc::Rc;
 
-use super::directions::Known;
+use super::directions::SectorLimits;
 use super::margin::{Certificate, Method};
 use super::scale::Scales;
 use super::{Reachable, Search};
@@ -56,7 +56,7 @@ pub fn from_centres(
     r: f64,
     alpha: f64,
     search: &Search,
-    mut limits: impl FnMut(isize, Wanted) -> Option<Rc<Known>>,
+    mut limits: impl FnMut(isize, Wanted) -> Option<Rc<SectorLimits>>,
     mut reachable: impl FnMut(f64) -> Option<Reachable>,
 ) -> Certificate {
     let first = limits(0, Wanted::Limits);
@@ -99,7 +99,7 @@ pub fn from_centres(
 fn covered(
     reachable: &Reachable,
     scales: &Scales<'_>,
-    mut limits: impl FnMut(isize) -> Option<Rc<Known>>,
+    mut limits: impl FnMut(isize) -> Option<Rc<SectorLimits>>,
 ) -> f64 {
     if reachable.ellipsoid().is_none() {
         return f64::INFINITY;

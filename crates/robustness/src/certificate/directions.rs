@@ -17,15 +17,15 @@ use super::Method;
 use super::scale::{ENOUGH, Scales};
 use crate::statistics::{MomentLimits, Sectors, normal_quantile};
 
-/// Limits of the moments of "beyond r" about a posterior.
+/// Limits of the moments of "beyond r" about a posterior, sector by sector of its noise.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Known {
+pub struct SectorLimits {
     sectors: Sectors,
     /// Of each sector.
     limits: Vec<MomentLimits>,
 }
 
-impl Known {
+impl SectorLimits {
     /// Limits in each sector.
     ///
     /// # Panics
@@ -104,7 +104,7 @@ impl Known {
     }
 }
 
-impl From<MomentLimits> for Known {
+impl From<MomentLimits> for SectorLimits {
     /// Of all directions alike.
     fn from(limits: MomentLimits) -> Self {
         Self { sectors: Sectors::whole(), limits: vec![limits] }
@@ -156,7 +156,7 @@ mod tests {
             let known = event.known();
             for order in 0..=2 {
                 let bound = known.beyond(&scales, order);
-                let whole = Known::from(event.limits()).beyond(&scales, order);
+                let whole = SectorLimits::from(event.limits()).beyond(&scales, order);
                 prop_assert!(bound <= whole + 1e-4 || whole >= 0.5, "{order}: {bound} {whole}");
                 for (direction, wide) in &probes {
                     let length = direction[..m].iter().map(|u| u * u).sum::<f64>().sqrt();
@@ -181,7 +181,7 @@ mod tests {
             centre: vec![0.0, -1e3],
             ends: vec![1001.0_f64.powi(2), f64::INFINITY],
         };
-        let longest = |known: &Known| {
+        let longest = |known: &SectorLimits| {
             let safe = |along: f64| {
                 known.excess(&Scales::new(&shifted(along, 0.2 * along, [1.0; 2], 2))) < 0.0
             };
@@ -205,7 +205,7 @@ mod tests {
             let at = sector as f64;
             MomentLimits { probability: 0.1, mean: 0.01 * at, curvature: 0.5 - 0.01 * at }
         };
-        let known = Known::new(&sectors, (0..sectors.count()).map(limits).collect());
+        let known = SectorLimits::new(&sectors, (0..sectors.count()).map(limits).collect());
         let together = MomentLimits { mean: limits(9).mean, ..limits(4) };
         assert_eq!(known.largest(4..10), together);
         let mut unknown = known;
@@ -221,7 +221,7 @@ mod tests {
         let known = |probability| {
             let mut all = vec![limits(0.1); sectors.count()];
             all[20].probability = probability;
-            Known::new(&sectors, all)
+            SectorLimits::new(&sectors, all)
         };
         assert!(known(0.1).excess(&Scales::new(&all)) < 0.0);
         assert!(known(f64::NAN).excess(&Scales::new(&all)) > 0.0);

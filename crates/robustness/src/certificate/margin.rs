@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::directions::Known;
+use super::directions::SectorLimits;
 use super::scale::Scales;
 use super::{Reachable, Search};
 use crate::statistics::{IndicatorMoments, normal_quantile};
@@ -145,7 +145,7 @@ pub fn from_posteriors(
 
 pub(super) fn from_known(
     r: f64,
-    known: &Known,
+    known: &SectorLimits,
     alpha: f64,
     search: &Search,
     mut reachable: impl FnMut(f64) -> Option<Reachable>,

@@ -45,7 +45,7 @@ pub mod search;
 mod tradeoff;
 
 pub use design::Design;
-pub use directions::Known;
+pub use directions::SectorLimits;
 pub use lipschitz::{InvalidLipschitz, Lipschitz};
 pub use margin::{Certificate, Method};
 pub use point::{LATENTS, bytes};

@@ -9,7 +9,8 @@ use super::cover::Wanted;
 use super::drawn::{Drawn, length};
 use super::draws::Plan;
 use super::{
-    Certificate, Known, Lipschitz, Neighbourhood, Posteriors, Reachable, Search, cover, posteriors,
+    Certificate, Lipschitz, Neighbourhood, Posteriors, Reachable, Search, SectorLimits, cover,
+    posteriors,
 };
 use crate::attack::goal::Reference;
 use crate::statistics::{CorrectedMoments, Sectors};
@@ -130,9 +131,9 @@ impl Place<'_> {
                         centres.moments(centre, slot)?.limits_in(alpha, &sectors)
                     }
                 };
-                Some(Rc::new(Known::new(&sectors, known)))
+                Some(Rc::new(SectorLimits::new(&sectors, known)))
             };
-            let mut all: HashMap<(isize, Wanted), Option<Rc<Known>>> = HashMap::new();
+            let mut all: HashMap<(isize, Wanted), Option<Rc<SectorLimits>>> = HashMap::new();
             let limits = |centre: isize, wanted: Wanted| {
                 all.entry((centre, wanted)).or_insert_with(|| limits(centre, wanted)).clone()
             };

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 
 use super::margin::{from_known, from_posteriors};
 use super::scale::Scales;
-use super::{Known, Method, Reachable, Search, moments};
+use super::{Method, Reachable, Search, SectorLimits, moments};
 use crate::statistics::{
     GeneralisedChiSquare, IndicatorMoments, MomentLimits, Sectors, normal_cdf, normal_density,
     normal_quantile,
@@ -76,11 +76,11 @@ impl Event {
     }
 
     /// About the first latent as the axis.
-    pub(super) fn known(&self) -> Known {
+    pub(super) fn known(&self) -> SectorLimits {
         let mut axis = vec![0.0; self.weights.len()];
         axis[0] = 1.0;
         let sectors = Sectors::about(&axis);
-        Known::new(&sectors, self.limits_in(&sectors))
+        SectorLimits::new(&sectors, self.limits_in(&sectors))
     }
 }
 
