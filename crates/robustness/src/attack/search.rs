@@ -134,11 +134,15 @@ impl<'a> Search<'a> {
         let mut known = candidates[0].clone();
         let (mut ray, mut norm) = self.crossing(&known, norm)?;
         for _ in 0..LANDSCAPES {
-            let Some(quartic) = ray.quartic(target.model) else {
+            // Squares alone tell draws apart, but not directions.
+            let Some(quartic) = ray.quartic(target.model).filter(|quartic| quartic.is_full())
+            else {
                 candidates = vec![known];
                 self.ascend(&goal, (first, many), effort.steps, norm, &mut candidates)?;
-                let (ray, _) = self.crossing(&candidates[0], norm)?;
-                return Ok((ray, candidates.swap_remove(0)));
+                let best = candidates.swap_remove(0);
+                let (mut ray, _) = self.crossing(&best, norm)?;
+                ray.follow(target, &best.u)?;
+                return Ok((ray, best));
             };
             let is_near = |candidate: &Candidate| {
                 let u = target.ball.along(&candidate.u, norm);
