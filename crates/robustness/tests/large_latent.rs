@@ -1,5 +1,4 @@
-//! Latent spaces whose Jacobians are too big to form: 4 x 32 x 32 latents of a model whose every
-//! quantity is known.
+//! Latent spaces that are too big for what smaller ones get, of a model whose every quantity is known.
 
 use burn::tensor::Device;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
@@ -7,26 +6,26 @@ use vaegis_network::ops::{ElementwiseAffineConfig, Initialiser, OperatorConfig};
 use vaegis_network::{NetworkBuilder, Weights};
 use vaegis_robustness::assess::{Attacked, Point, assess};
 use vaegis_robustness::attack::{Attack, Effort};
+use vaegis_robustness::statistics::GeneralisedChiSquare;
 use vaegis_robustness::{Domain, InputBox, Model, Radius, Settings};
 use vaegis_vae::{Likelihood, Noise, Vae};
 
-const SHAPE: [usize; 3] = [4, 32, 32];
-const FEATURES: usize = 4 * 32 * 32;
 const SIGMA: f64 = 0.5;
 const SCALE: f64 = 0.25;
 
-/// `mu_i = gain_i x_i`, one sigma, `g(z) = SCALE z`: 4096 by 4096 entries, the diagonal ones not 0.
-fn model(gain: impl Fn(usize) -> f64) -> Model {
+/// `mu_i = gain_i x_i`, one sigma, `g(z) = SCALE z`: as many latents as inputs.
+fn model(shape: &[usize], gain: impl Fn(usize) -> f64) -> Model {
+    let features = shape.iter().product();
     let affine =
-        || OperatorConfig::ElementwiseAffine(ElementwiseAffineConfig { size: FEATURES, inner: 1 });
+        || OperatorConfig::ElementwiseAffine(ElementwiseAffineConfig { size: features, inner: 1 });
     let build = |outputs: usize| {
-        let mut builder = NetworkBuilder::new(SHAPE.to_vec());
+        let mut builder = NetworkBuilder::new(shape.to_vec());
         let values: Vec<usize> = (0..outputs).map(|_| builder.push(affine(), &[0])).collect();
         builder.finish(&values, &mut Initialiser::new(0), &Device::flex()).unwrap()
     };
     let mut weights = Weights::default();
     let mut set = |name: &str, value: &dyn Fn(usize) -> f64| {
-        weights.insert(name, vec![FEATURES], (0..FEATURES).map(|i| value(i) as f32).collect());
+        weights.insert(name, vec![features], (0..features).map(|i| value(i) as f32).collect());
     };
     set("encoder.0.scale", &gain);
     set("encoder.0.shift", &|_| 0.0);
@@ -38,25 +37,30 @@ fn model(gain: impl Fn(usize) -> f64) -> Model {
     Model::new(&vae.with_weights(&weights, "closed form".as_ref()).unwrap())
 }
 
+fn settings(r: f64, draws: u64, steps: usize) -> Settings {
+    let effort = Effort { steps, ..Effort::default() };
+    Settings {
+        radii: vec![Radius::Absolute(r)],
+        draws,
+        alpha: 0.001,
+        domain: Domain::l2(InputBox::None),
+        attacks: vec![Attack { effort, ..Attack::default() }],
+        certify: None,
+        aim: None,
+    }
+}
+
+/// Jacobians that are too big to form: 4096 by 4096 entries, the diagonal ones not 0.
 #[test]
 fn every_quantity_lies_within_its_error() {
+    const SHAPE: [usize; 3] = [4, 32, 32];
+    const FEATURES: usize = 4 * 32 * 32;
     let gain = |i: usize| 3.0 / (1.0 + (i % 64) as f64);
-    let model = model(gain);
+    let model = model(&SHAPE, gain);
     let unit = SCALE * SIGMA;
     let chi_square = ChiSquared::new(FEATURES as f64).unwrap();
     let r = unit * (FEATURES as f64 + 2.0 * (2.0 * FEATURES as f64).sqrt()).sqrt();
-    let settings = Settings {
-        radii: vec![Radius::Absolute(r)],
-        draws: 2_000,
-        alpha: 0.001,
-        domain: Domain::l2(InputBox::None),
-        attacks: vec![Attack {
-            effort: Effort { steps: 3, ..Effort::default() },
-            ..Attack::default()
-        }],
-        certify: None,
-        aim: None,
-    };
+    let settings = settings(r, 2_000, 3);
     let x = vec![0.1; FEATURES];
     let found = assess(&model, &Noise::new(1), Point::new(0, &x), &settings).unwrap();
 
@@ -85,4 +89,29 @@ fn every_quantity_lies_within_its_error() {
         "attacked {}, margin {margin}",
         attacked.perturbation.norm
     );
+}
+
+/// The more latents, the less draws tell of the damage: all products, squares, nothing.
+#[test]
+fn attacked_margins_are_tight_in_latent_spaces_of_all_sizes() {
+    for (latents, most) in [(20, 1.01), (60, 1.01), (150, 1.05)] {
+        let model = model(&[latents], |i| 3.0 / (1.0 + i as f64));
+        let unit = SCALE * SIGMA;
+        let within = |r: f64, shift: f64| {
+            let mut shifts = vec![0.0; latents];
+            shifts[0] = shift;
+            GeneralisedChiSquare::new(vec![1.0; latents], shifts).unwrap().cdf((r / unit).powi(2))
+        };
+        let chi_square = ChiSquared::new(latents as f64).unwrap();
+        let r = unit * chi_square.inverse_cdf(0.95).sqrt();
+        let shift = (0..).map(|k| 0.001 * f64::from(k)).find(|&shift| within(r, shift) < 0.5);
+        let margin = shift.unwrap() * SIGMA / 3.0;
+        let x = vec![0.1; latents];
+        let settings = settings(r, 10_000, Effort::default().steps);
+        let found = assess(&model, &Noise::new(1), Point::new(0, &x), &settings).unwrap();
+        let attacked = &found.radii[0].attacked;
+        let Attacked::Broken(attacked, _) = attacked else { panic!("{latents}: {attacked:?}") };
+        let ratio = attacked.perturbation.norm / margin;
+        assert!((0.999..most).contains(&ratio), "{latents}: {ratio} of {margin}");
+    }
 }
