@@ -19,10 +19,13 @@ use crate::statistics::{BettingTest, normal_cdf, normal_quantile};
 use crate::surrogate::{Pairs, QuadraticForm, Quartic, Said, likely};
 use crate::{Encoding, Error, Target};
 
-/// Draws of a group: pairs of opposite ones, so that odd terms cancel. Fewer where the noise of more
-/// latent dimensions than these would cost more than they save.
+/// Draws of a group: pairs of opposite ones, so that odd terms cancel. Beyond `SMALL_LATENT` latent
+/// dimensions the noise of large groups costs more than they save.
 const GROUPS: [usize; 2] = [16, 8];
 const SMALL_LATENT: usize = 32;
+
+/// Numbers of noise that each draw has for itself, however large its group is.
+const STRIDE: u64 = GROUPS[0] as u64 / 2;
 
 /// Steps of the staircase that `a` is: its mean is that of as many probabilities of a form.
 const STEPS: usize = 8;
@@ -180,7 +183,7 @@ impl<'a> Expectation<'a> {
         let Target { noise, index, model, .. } = self.target;
         let (latent, size) = (model.latent(), self.group());
         let Some(surrogates) = &self.surrogates else {
-            let eta = noise.normal(purpose, index, first, count, latent);
+            let eta = noise.normal(purpose, index, first * STRIDE, count, latent);
             return Batch { eta, rests: vec![0.0; count], weights: vec![1.0; count] };
         };
         let choices = noise.normal(purpose, index, CHOICES + first, count, 1);
@@ -210,7 +213,7 @@ impl<'a> Expectation<'a> {
     fn groups(&self, purpose: Purpose, first: u64, count: usize) -> Vec<f32> {
         let Target { noise, index, model, .. } = self.target;
         let half = self.group() / 2;
-        noise.normal(purpose, index, first * half as u64, count * half, model.latent())
+        noise.normal(purpose, index, first * STRIDE, count * half, model.latent())
     }
 
     /// a and b of each draw of groups: every draw is followed by its opposite.

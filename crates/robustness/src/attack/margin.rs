@@ -16,7 +16,11 @@ const LENGTHENING: f64 = 0.005;
 /// The share of alpha that each verdict may err with. Each has draws of its own.
 const LEVELS: [f64; 9] = [0.3, 0.15, 0.1, 0.0625, 0.0625, 0.0625, 0.05, 0.05, 0.0375];
 
-/// Verdicts along one ray, each farther out by what the one before says is missing.
+/// Of these, those that judge rays, each farther out by what the one before says is missing; the
+/// last one is for what the sweep found.
+const RAY_VERDICTS: usize = LEVELS.len() - 1;
+
+/// Verdicts along one ray where the sweep has found more farther out.
 const LENGTHENED: usize = 6;
 
 /// Norms of the sweep that refinements begin at: damage need not rise along what was found at the
@@ -25,6 +29,9 @@ const ROUNDS: usize = 4;
 
 /// Least and most that one lengthening adds to a norm, relative to it.
 const LENGTHENINGS: [f64; 2] = [0.003, 0.3];
+
+/// At most so many of the sweep's draws within r are beyond doubt.
+const CLEAR: f64 = 0.4;
 
 /// By how much each verdict aims farther below 1/2 than the one before.
 const FURTHER: f64 = 1.3;
@@ -95,16 +102,18 @@ impl DamageCurve {
         draws: u64,
         alpha: f64,
     ) -> Result<Option<AttackedMargin>, Error> {
-        let breaks = |point: &CurvePoint| point.within[slot] <= 0.5;
-        // The input itself has no direction to refine: the first norm above 0 counts.
-        let Some(first) = self.points.iter().skip(1).position(breaks) else { return Ok(None) };
+        // The input itself has no direction to refine: norms above 0 count.
+        let breaks = |&position: &usize| self.points[position].within[slot] <= 0.5;
+        let broken: Vec<usize> = (1..self.points.len()).filter(breaks).take(ROUNDS).collect();
         let mut judge = Judge { target, r, draws, alpha, attempt: 0, first: 0 };
-        let brackets = self.points.windows(2).skip(first).take(ROUNDS);
-        for (round, bracket) in brackets.enumerate() {
-            let [inner, outer] = bracket else { unreachable!("windows of two") };
+        for (round, &position) in broken.iter().enumerate() {
+            if judge.attempt == RAY_VERDICTS {
+                break;
+            }
+            let (inner, outer) = (&self.points[position - 1], &self.points[position]);
             let search = Search::new(target, slot, r, outer.norm);
             let (ray, best) = if attack.goal.is_damage() {
-                // Farther out the sweep found no less at the inner norm, and that was not enough.
+                // Later, what is shorter was not enough.
                 let norm = if round == 0 { search.between(inner, outer) } else { outer.norm };
                 search.refine(attack, self.draws_used, inner, outer, norm)?
             } else {
@@ -112,13 +121,21 @@ impl DamageCurve {
                 (search.along(best, outer.norm)?, best.clone())
             };
             // What lies beyond the next norm is for what the sweep found there.
-            let next = self.points.get(first + round + 2);
-            let end = next.filter(|_| round + 1 < ROUNDS).map_or(f64::INFINITY, |next| next.norm);
-            if let Some(margin) = judge.shortest(&search, ray, &best, end)? {
+            let next = broken.get(round + 1).map(|&next| self.points[next].norm);
+            if let Some(margin) = judge.shortest(&search, ray, &best, next)? {
                 return Ok(Some(margin));
             }
         }
-        Ok(None)
+        // At last, what the sweep itself found beyond doubt.
+        let clear = |point: &&CurvePoint| point.within[slot] <= CLEAR;
+        let Some(point) = self.points.iter().skip(1).find(clear) else { return Ok(None) };
+        let candidate = &point.candidates[0];
+        let search = Search::new(target, slot, r, point.norm);
+        let mut ray = search.ray(candidate, point.norm, 0)?;
+        judge.attempt = RAY_VERDICTS;
+        let level = alpha * LEVELS[RAY_VERDICTS];
+        let margin = judge.judge(&candidate.u, &mut ray, point.norm, level, &candidate.name)?;
+        Ok((margin.verdict.p_value <= level).then_some(margin))
     }
 }
 
@@ -146,7 +163,7 @@ impl AttackedMargin {
         // Under the same seed, the first blocks chose the perturbation where it was found.
         let first = LEVELS.len();
         let mut judge = Judge { target, r, draws, alpha, attempt: 0, first };
-        judge.shortest(&search, ray, perturbation, f64::INFINITY)
+        judge.shortest(&search, ray, perturbation, None)
     }
 }
 
@@ -197,7 +214,7 @@ impl Judge<'_> {
             norm = match (low, high) {
                 // Near rest p falls as the square of the norm, and a ray sees little slope.
                 (Some((a, above)), Some((b, below))) => {
-                    let share = (above - aim) / (above - below);
+                    let share = ((above - aim) / (above - below)).clamp(0.0, 1.0);
                     (a * a + share * (b * b - a * a)).sqrt()
                 }
                 _ if !ray.is_flat(norm) && !ray.ends_at(estimate) => estimate,
@@ -213,19 +230,20 @@ impl Judge<'_> {
         Ok((search.reaching(ray, best, norm)?, norm, distance))
     }
 
-    /// The shortest perturbation along a ray, before its end, that a verdict calls a break.
+    /// The shortest perturbation along a ray that a verdict calls a break, shorter than `next`.
     fn shortest(
         &mut self,
         search: &Search<'_>,
         ray: Ray,
         best: &Candidate,
-        end: f64,
+        next: Option<f64>,
     ) -> Result<Option<AttackedMargin>, Error> {
-        let left = &LEVELS[self.attempt..];
+        let left = &LEVELS[self.attempt..RAY_VERDICTS];
         let Some(level) = left.first() else { return Ok(None) };
         let (mut ray, mut norm, mut distance) = self.aim(search, ray, best, self.alpha * level)?;
-        for share in left.iter().take(LENGTHENED) {
-            if norm > end {
+        let most = if next.is_some() { LENGTHENED } else { left.len() };
+        for share in left.iter().take(most) {
+            if next.is_some_and(|next| norm > next) {
                 break;
             }
             let level = self.alpha * share;

@@ -176,7 +176,7 @@ pub struct Effort {
     pub random: usize,
     /// Noise draws per gradient.
     pub draws: usize,
-    /// Gradient steps of an ascent.
+    /// Gradient steps of an ascent; the conditional gradient goes on while it pays.
     pub steps: usize,
     /// Candidates that survive at each norm, where all starts compete with them.
     pub survivors: usize,

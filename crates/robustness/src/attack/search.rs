@@ -156,23 +156,30 @@ impl<'a> Search<'a> {
             let draws = (first, LANDSCAPE_DRAWS);
             self.ascend(&landscape, draws, LANDSCAPE_STEPS, norm, &mut found)?;
             let best = found.swap_remove(0);
-            if self.is_confirmed(&best, &known, norm)? {
-                if is_near(&best) {
-                    ray.follow(target, &best.u)?;
-                    return Ok((ray, best));
-                }
-                known = best;
+            if is_near(&best) && self.is_confirmed(&best, &known, norm, LOSS)? {
+                ray.follow(target, &best.u)?;
+                return Ok((ray, best));
             }
             // Draws from nearer tell more.
+            if self.is_confirmed(&best, &known, norm, 0.0)? {
+                known = best;
+            }
             (ray, norm) = self.crossing(&known, norm)?;
         }
+        ray.follow(target, &known.u)?;
         Ok((ray, known))
     }
 
     /// Whether draws do not speak against what an ascent on a landscape found instead of what was
-    /// known: where a quartic is wrong, the ascent finds its errors.
-    fn is_confirmed(&self, found: &Candidate, known: &Candidate, norm: f64) -> Result<bool, Error> {
-        Ok(self.share_beyond(found, norm)? >= self.share_beyond(known, norm)? - LOSS)
+    /// known, up to a loss: where a quartic is wrong, the ascent finds its errors.
+    fn is_confirmed(
+        &self,
+        found: &Candidate,
+        known: &Candidate,
+        norm: f64,
+        loss: f64,
+    ) -> Result<bool, Error> {
+        Ok(self.share_beyond(found, norm)? >= self.share_beyond(known, norm)? - loss)
     }
 
     /// The share of a few draws beyond r, the same draws for all candidates.
@@ -292,7 +299,7 @@ mod tests {
             let noise = &Noise::new(seed);
             let target = Target { model, x: &X, reference, noise, index: 5, ball };
             let search = Search::new(target, 0, r, norm);
-            let confirmed = |found, known| search.is_confirmed(found, known, norm).unwrap();
+            let confirmed = |found, known| search.is_confirmed(found, known, norm, LOSS).unwrap();
             assert!(!confirmed(&weak, &strong), "{seed}");
             assert!(confirmed(&strong, &weak), "{seed}");
             // What is as strong is kept, whatever the luck of the draws.

@@ -21,10 +21,14 @@ const MOST_NUMBERS: usize = 1 << 22;
 /// Bytes that each of them takes while fitting.
 const BYTES_PER_NUMBER: usize = 24;
 
-/// Bytes that a fit takes, at most.
+/// Products of all terms with each other that are held at once, in those units.
+const GRAMS: usize = 2;
+
+/// Bytes that a fit takes, about.
 pub(crate) fn bytes(model: &Model) -> usize {
     let terms = MOST_TERMS.min(count(Kind::Full, model.latent()));
-    BYTES_PER_NUMBER * MOST_NUMBERS.min(terms * model.features())
+    let numbers = MOST_NUMBERS.min(terms * model.features()) + GRAMS * terms * terms;
+    BYTES_PER_NUMBER * numbers
 }
 
 /// Whether so many fits to so many draws of a model stay within what one may take.

@@ -65,7 +65,8 @@ impl Optimiser {
     /// evaluated, with its value.
     ///
     /// Each step evaluates the objective once, on a batch; the starts come before, so that
-    /// `steps` gradient steps take `steps + 1` evaluations. L-BFGS-B takes as many at most, those
+    /// `steps` gradient steps take `steps + 1` evaluations, and those of the conditional gradient up
+    /// to four more where they pay. L-BFGS-B takes as many at most, those
     /// of its line searches included, and leaves a candidate out of the batch once its search has
     /// ended.
     ///
