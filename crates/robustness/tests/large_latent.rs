@@ -94,7 +94,7 @@ fn every_quantity_lies_within_its_error() {
 /// The more latents, the less draws tell of the damage: all products, squares, nothing.
 #[test]
 fn attacked_margins_are_tight_in_latent_spaces_of_all_sizes() {
-    for (latents, most) in [(20, 1.01), (60, 1.01), (150, 1.05)] {
+    for (latents, most) in [(20, 1.01), (60, 1.01), (150, 1.1)] {
         let model = model(&[latents], |i| 3.0 / (1.0 + i as f64));
         let unit = SCALE * SIGMA;
         let within = |r: f64, shift: f64| {
@@ -108,10 +108,12 @@ fn attacked_margins_are_tight_in_latent_spaces_of_all_sizes() {
         let margin = shift.unwrap() * SIGMA / 3.0;
         let x = vec![0.1; latents];
         let settings = settings(r, 10_000, Effort::default().steps);
-        let found = assess(&model, &Noise::new(1), Point::new(0, &x), &settings).unwrap();
-        let attacked = &found.radii[0].attacked;
-        let Attacked::Broken(attacked, _) = attacked else { panic!("{latents}: {attacked:?}") };
-        let ratio = attacked.perturbation.norm / margin;
-        assert!((0.999..most).contains(&ratio), "{latents}: {ratio} of {margin}");
+        for seed in 0..4 {
+            let found = assess(&model, &Noise::new(seed), Point::new(0, &x), &settings).unwrap();
+            let attacked = &found.radii[0].attacked;
+            let Attacked::Broken(attacked, _) = attacked else { panic!("{latents}: {attacked:?}") };
+            let ratio = attacked.perturbation.norm / margin;
+            assert!((0.999..most).contains(&ratio), "{latents}, {seed}: {ratio} of {margin}");
+        }
     }
 }
