@@ -30,7 +30,7 @@ const ROUNDS: usize = 4;
 /// Least and most that one lengthening adds to a norm, relative to it.
 const LENGTHENINGS: [f64; 2] = [0.003, 0.3];
 
-/// At most so many of the sweep's draws within r are beyond doubt.
+/// Share of the sweep's draws within r at which it found a break beyond doubt.
 const CLEAR: f64 = 0.4;
 
 /// By how much each verdict aims farther below 1/2 than the one before.
@@ -291,6 +291,12 @@ mod tests {
     use super::*;
     use crate::attack::linear::{Linear, U, X};
     use crate::{Ball, Domain, InputBox};
+
+    #[test]
+    fn verdicts_and_the_test_at_rest_share_one_alpha() {
+        let shares = LEVELS.iter().sum::<f64>() + AT_REST_LEVEL;
+        assert!(LEVELS.iter().all(|&share| share > 0.0) && shares <= 1.0 + 1e-12, "{shares}");
+    }
 
     #[test]
     fn aims_are_where_they_say_also_where_the_point_is_nearly_broken_at_rest() {

@@ -101,8 +101,8 @@ impl<'a> Search<'a> {
 
     /// The strongest perturbation about a norm between two of the sweep, and the ray through
     /// it: the sweep's candidates ascend on the share of draws beyond r, at first by few
-    /// draws of their own, then as the draws along the best of them tell it. `used`: draws of the
-    /// attack's noise that its sweep used up.
+    /// draws of their own, then as the draws along the best of them tell it, as often as that leads
+    /// away from them. `used`: draws of the attack's noise that its sweep used up.
     pub(super) fn refine(
         &self,
         attack: &Attack,
