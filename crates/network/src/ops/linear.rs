@@ -2,6 +2,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::transposed::Transposed;
 use super::{Calculus, Evaluation, Initialiser, features, host, merge, only, split};
 use crate::bounds::real;
 
@@ -23,6 +24,7 @@ impl LinearConfig {
             weight: initialiser.uniform(shape, self.inputs, device),
             bias: initialiser.uniform([shape[1]], self.inputs, device),
             config: self.clone(),
+            transposed: Transposed::default(),
         }
     }
 
@@ -44,6 +46,8 @@ pub struct Linear {
     pub bias: Param<Tensor<1>>,
     #[module(skip)]
     pub(super) config: LinearConfig,
+    #[module(skip)]
+    transposed: Transposed,
 }
 
 /// Splits rows into rows of `width` features, or joins them.
@@ -185,7 +189,14 @@ impl Calculus for Linear {
         if cotangent.dtype() == DType::F64 && features == outputs {
             return vec![self.pull_sparse(cotangent)];
         }
-        let pulled = refold(merge(cotangent), outputs).matmul(self.weight.val().transpose());
+        let weight = self.weight.val();
+        let cotangents = refold(merge(cotangent), outputs);
+        let pulled = if host::holds(&cotangents) {
+            // A neuron that is inactive in every row has no part in any cotangent.
+            product(cotangents, self.transposed.of(weight))
+        } else {
+            cotangents.matmul(weight.transpose())
+        };
         vec![split(refold(pulled, features / outputs * inputs), count)]
     }
 

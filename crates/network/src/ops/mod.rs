@@ -39,6 +39,7 @@ mod select;
 mod softmax;
 mod special;
 mod standardise;
+mod transposed;
 mod window;
 
 pub use activation::{Activation, ActivationConfig};
