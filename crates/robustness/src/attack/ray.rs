@@ -6,7 +6,9 @@ use nalgebra::{Matrix3, Vector3};
 use vaegis_vae::Purpose;
 
 use crate::statistics::{normal_cdf, normal_quantile};
-use crate::surrogate::{Fit, Moments, Pairs, QuadraticForm, Quartic, Said, Sample, Surrogate};
+use crate::surrogate::{
+    Fit, Moments, Pairs, QuadraticForm, Quartic, Said, Sample, Surrogate, tell_products,
+};
 use crate::{Encoding, Error, Model, Target};
 
 /// Norms that a sample of a ray is spread over.
@@ -84,21 +86,32 @@ impl Ray {
         let norms = positions.map(|position| centre * (1.0 + span * position));
         let mut posteriors = posteriors(target, &direction, norms)?;
         let about = posteriors.pop().expect("the centre is one");
-        let mut moments = Moments::new(model, &about, draws, r * r);
         let each = draws.div_ceil(NORMS);
         let eta = noise.normal(Purpose::Candidates, index, first, NORMS * each, latent);
-        let rows = eta.chunks(each * latent).zip(&posteriors);
-        let z: Vec<f32> = rows.flat_map(|(eta, posterior)| posterior.samples(eta)).collect();
-        let damages = target.decode(&z, |z, change| {
-            if let Some(moments) = &mut moments {
-                moments.add(model, z, change);
-            }
-        })?;
+        let rows = || eta.chunks(each * latent).zip(&posteriors);
+        let z: Vec<f32> = rows().flat_map(|(eta, posterior)| posterior.samples(eta)).collect();
+        let (mut moments, mut slopes) = (None, vec![]);
+        let damages = if tell_products(draws, latent) {
+            moments = Moments::new(model, &about, draws, r * r);
+            target.decode(&z, |z, change| {
+                if let Some(moments) = &mut moments {
+                    moments.add(model, z, change);
+                }
+            })?
+        } else {
+            let (damages, at_z) = target.differentiate(&z)?;
+            // z = mu + sigma eta.
+            let sigmas =
+                rows().flat_map(|(eta, posterior)| eta.iter().zip(posterior.sigma.iter().cycle()));
+            slopes = at_z.iter().zip(sigmas).map(|(at_z, (_, sigma))| at_z * sigma).collect();
+            damages
+        };
         let sample = Sample {
-            eta,
             positions: (0..NORMS).flat_map(|k| std::iter::repeat_n(position(k), each)).collect(),
             squares: damages.iter().map(|&damage| f64::from(damage).powi(2)).collect(),
+            slopes,
             latent,
+            eta,
         };
         let fit = Fit::new(&sample, r * r);
         let quartic = OnceCell::new();

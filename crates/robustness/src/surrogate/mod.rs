@@ -8,6 +8,7 @@
 mod pairs;
 mod prediction;
 mod quartic;
+mod slopes;
 
 use nalgebra::{DMatrix, DVector};
 
@@ -16,6 +17,8 @@ use crate::statistics::GeneralisedChiSquare;
 pub(crate) use pairs::{Pairs, Said};
 pub(crate) use prediction::Prediction;
 pub(crate) use quartic::{Moments, Quartic, bytes};
+
+use quartic::dot;
 
 /// Draws per unknown of a fit, at least.
 const DRAWS_PER_UNKNOWN: usize = 4;
@@ -44,6 +47,8 @@ pub(crate) struct Sample {
     pub(crate) positions: Vec<f64>,
     /// `|Delta|^2` of each draw.
     pub(crate) squares: Vec<f64>,
+    /// Derivatives of `|Delta|^2` with respect to the noise, likewise; or nothing.
+    pub(crate) slopes: Vec<f32>,
     /// Numbers per draw.
     pub(crate) latent: usize,
 }
@@ -56,12 +61,18 @@ impl Sample {
             eta: draws().flat_map(|draw| self.eta(draw)).copied().collect(),
             positions: draws().map(|draw| self.positions[draw]).collect(),
             squares: draws().map(|draw| self.squares[draw]).collect(),
+            slopes: draws().flat_map(|draw| self.slopes(draw)).copied().collect(),
             latent: self.latent,
         }
     }
 
     fn eta(&self, draw: usize) -> &[f32] {
         &self.eta[draw * self.latent..(draw + 1) * self.latent]
+    }
+
+    fn slopes(&self, draw: usize) -> &[f32] {
+        let end = (draw + 1) * self.latent;
+        self.slopes.get(draw * self.latent..end).unwrap_or_default()
     }
 }
 
@@ -94,15 +105,19 @@ impl Kind {
     }
 }
 
-/// Of at most so many draws, those that tell most of the quadratic function of m latent dimensions.
-pub(crate) fn telling_draws(most: usize, m: usize) -> usize {
-    Kind::affordable(most, m).draws(m)
+/// Draws that tell all products of m latent dimensions.
+pub(crate) fn telling_draws(m: usize) -> usize {
+    Kind::Full.draws(m)
 }
 
-/// Whether so many draws tell all about the quadratic function of m latent dimensions, in
-/// either half of them.
+/// Whether so many draws tell all products of m latent dimensions.
+pub(crate) fn tell_products(draws: usize, m: usize) -> bool {
+    Kind::affordable(draws, m) == Kind::Full
+}
+
+/// Whether either half of them does.
 pub(crate) fn is_full(draws: usize, m: usize) -> bool {
-    Kind::affordable(draws / 2, m) == Kind::Full
+    tell_products(draws / 2, m)
 }
 
 /// `|Delta|^2` as a quadratic function of the noise and of the position t on a ray.
@@ -116,8 +131,18 @@ pub(crate) struct Surrogate {
     square: Vec<f64>,
     /// The axes in noise space, one after the other. `None` if they are the noise's own.
     axes: Option<Vec<f32>>,
+    /// If not 0, there are as many more axes: the last coefficients are for the length of the noise
+    /// along all of them.
+    rest: usize,
     /// Root mean square of what the fit leaves.
     pub(crate) residual: f64,
+}
+
+/// How much draws count: the closer to `boundary`, the more.
+fn weights(squares: &[f64], boundary: f64) -> DVector<f64> {
+    let squares = DVector::from_column_slice(squares);
+    let spread = 2.0 * squares.variance().sqrt() + f64::MIN_POSITIVE;
+    squares.map(|square| (-0.5 * ((square - boundary) / spread).powi(2)).exp())
 }
 
 impl Surrogate {
@@ -156,8 +181,7 @@ impl Surrogate {
             }
         }
         let targets = DVector::from_column_slice(&sample.squares);
-        let spread = 2.0 * targets.variance().sqrt() + f64::MIN_POSITIVE;
-        let weights = targets.map(|square| (-0.5 * ((square - boundary) / spread).powi(2)).exp());
+        let weights = weights(&sample.squares, boundary);
         let mut weighted = features.clone();
         for (mut column, weight) in weighted.column_iter_mut().zip(&weights) {
             column *= *weight;
@@ -211,7 +235,7 @@ impl Surrogate {
         };
         // Columns are axes, and stored one after the other.
         let axes = axes.map(|axes| axes.iter().map(|&value| value as f32).collect());
-        Self { constant, linear, square, axes, residual }
+        Self { constant, linear, square, axes, rest: 0, residual }
     }
 
     /// The function of the noise at position t, made bounded below.
@@ -219,56 +243,47 @@ impl Surrogate {
         let [level, slope, curvature] = self.constant;
         let mut offset = level + t * (slope + t * curvature);
         let (mut weights, mut shifts) = (vec![], vec![]);
-        for (&[level, slope], &square) in self.linear.iter().zip(&self.square) {
+        let last = self.square.len().saturating_sub(1);
+        for (axis, (&[level, slope], &square)) in self.linear.iter().zip(&self.square).enumerate() {
+            let alike = if axis == last { self.rest.max(1) } else { 1 };
             let linear = level + t * slope;
             let weight = square.max(LEAST_CURVATURE * linear.abs());
             let shift = if weight > 0.0 { linear / (2.0 * weight) } else { 0.0 };
             // Completing the square, and keeping the mean where the weight was raised.
-            offset -= weight * shift * shift + (weight - square);
+            offset -= weight * shift * shift + alike as f64 * (weight - square);
             weights.push(weight);
             shifts.push(shift);
         }
-        let distribution = GeneralisedChiSquare::new(weights.clone(), shifts.clone()).ok();
-        QuadraticForm { offset, weights, shifts, axes: self.axes.as_deref(), distribution }
+        let more = self.rest.saturating_sub(1);
+        let all = |values: &[f64]| {
+            let alike = std::iter::repeat_n(values.last(), more).flatten();
+            values.iter().chain(alike).copied().collect()
+        };
+        let distribution = GeneralisedChiSquare::new(all(&weights), all(&shifts)).ok();
+        let (axes, rest) = (self.axes.as_deref(), self.rest);
+        QuadraticForm { offset, weights, shifts, axes, rest, distribution }
     }
 }
 
-/// `offset + sum_i w_i (e_i + s_i)^2`, e the noise along some axes.
+/// `offset + sum_i w_i (e_i + s_i)^2`, e the noise along some axes, and at last its length along
+/// all others, if there are such.
 #[derive(Debug)]
 pub(crate) struct QuadraticForm<'a> {
     offset: f64,
     weights: Vec<f64>,
     shifts: Vec<f64>,
     axes: Option<&'a [f32]>,
+    /// How many others there are.
+    rest: usize,
     distribution: Option<GeneralisedChiSquare>,
 }
 
 impl QuadraticForm<'_> {
-    /// Its constant and the coefficients of the products of two components, as `kind` has them, and
-    /// those of the components.
-    fn polynomial(&self, kind: Kind) -> (Vec<f64>, Vec<f32>) {
-        let m = self.weights.len();
-        let axis = |k: usize, i: usize| match self.axes {
-            Some(axes) => f64::from(axes[k * m + i]),
-            None => f64::from(u8::from(k == i)),
-        };
-        let sum = |term: &dyn Fn(usize) -> f64| (0..m).map(term).sum::<f64>();
-        let (w, s) = (&self.weights, &self.shifts);
-        let linear = (0..m).map(|i| sum(&|k| 2.0 * w[k] * s[k] * axis(k, i)) as f32).collect();
-        let constant = self.offset + sum(&|k| w[k] * s[k] * s[k]);
-        let product = |(i, j): (usize, usize)| {
-            let both = if i == j { 1.0 } else { 2.0 };
-            both * sum(&|k| w[k] * axis(k, i) * axis(k, j))
-        };
-        let even = std::iter::once(constant).chain(quartic::products(kind, m).map(product));
-        (even.collect(), linear)
-    }
-
     /// The value at one draw.
     #[cfg(test)]
     fn value(&self, eta: &[f32]) -> f64 {
         let Some(axes) = self.axes else { return self.value_along(eta) };
-        let mut noise = vec![0.0; eta.len()];
+        let mut noise = vec![0.0; self.weights.len()];
         along(axes, eta, &mut noise);
         self.value_along(&noise)
     }
@@ -290,10 +305,14 @@ impl QuadraticForm<'_> {
     }
 }
 
-/// The components of a draw along axes.
+/// The components of a draw along axes, and its length along all others, if one more is asked for.
 fn along(axes: &[f32], eta: &[f32], components: &mut [f32]) {
     for (component, axis) in components.iter_mut().zip(axes.chunks_exact(eta.len())) {
-        *component = axis.iter().zip(eta).map(|(a, e)| a * e).sum();
+        *component = dot(axis, eta);
+    }
+    let (components, length) = components.split_at_mut(axes.len() / eta.len());
+    if let [length] = length {
+        *length = (dot(eta, eta) - dot(components, components)).max(0.0).sqrt();
     }
 }
 
@@ -311,9 +330,8 @@ impl Corrected {
     fn new(surrogate: Surrogate, mut sample: Sample) -> Self {
         if let Some(axes) = &surrogate.axes {
             let mut components = vec![0.0; sample.eta.len()];
-            for (eta, components) in
-                sample.eta.chunks(sample.latent).zip(components.chunks_mut(sample.latent))
-            {
+            let rows = sample.eta.chunks(sample.latent);
+            for (eta, components) in rows.zip(components.chunks_mut(sample.latent)) {
                 along(axes, eta, components);
             }
             sample.eta = components;
@@ -352,10 +370,20 @@ pub(crate) struct Fit {
 impl Fit {
     /// Fits a sample; the closer its squares are to `boundary`, the more they count.
     pub(crate) fn new(sample: &Sample, boundary: f64) -> Self {
+        let aligned = slopes::Aligned::new(sample, boundary);
+        let fit = |sample: &Sample| match &aligned {
+            Some(aligned) => aligned.fit(sample, boundary),
+            None => Surrogate::fit(sample, boundary),
+        };
+        let sample = aligned.as_ref().map_or(sample, |aligned| &aligned.sample);
         let [even, odd] = [sample.half(0), sample.half(1)];
-        let (on_even, on_odd) = (Surrogate::fit(&even, boundary), Surrogate::fit(&odd, boundary));
+        let (on_even, on_odd) = (fit(&even), fit(&odd));
         let halves = [Corrected::new(on_even, odd), Corrected::new(on_odd, even)];
-        Self { surrogate: Surrogate::fit(sample, boundary), halves }
+        let mut surrogate = fit(sample);
+        if let Some(aligned) = aligned {
+            surrogate.axes = Some(aligned.axes);
+        }
+        Self { surrogate, halves }
     }
 
     /// Estimate of `P(|Delta| <= r)` at position t.

@@ -4,12 +4,14 @@
 //! have the other sign. About the posterior that is drawn from, a surrogate is an even and an odd
 //! function of the noise, both of which follow from one matrix product for the pair.
 
+use std::borrow::Cow;
+
 use burn::tensor::Tensor;
 
 use super::quartic::{count, dot, fill_products};
 use super::{Kind, QuadraticForm, Quartic};
 use crate::model::host;
-use crate::{Encoding, Model};
+use crate::{Encoding, Model, lanes};
 
 /// What surrogates say of one draw: values of the squared damage.
 #[derive(Debug, Clone, Copy)]
@@ -24,22 +26,116 @@ pub(crate) struct Said {
 #[derive(Debug)]
 pub(crate) struct Pairs {
     latent: usize,
-    kind: Kind,
-    /// Coefficients of the components in the quadratic form.
-    linear: Vec<f32>,
-    /// Even terms (1 and products) to the even part of the form, and, if there is a quartic, to
-    /// what its even part is the product of with the even terms, and its odd part with the
-    /// components: `[even, 1 + even + latent]`.
-    even: Tensor<2>,
+    form: Form,
     quartic: Option<Components>,
 }
 
-/// The rest of a quartic.
+/// A quadratic form along its axes.
+#[derive(Debug)]
+struct Form {
+    /// `[latent, axes]`, unless they are the noise's own.
+    axes: Option<Tensor<2>>,
+    constant: f64,
+    /// Coefficients of the components.
+    linear: Vec<f32>,
+    /// Coefficients of their squares, and of that of the whole draw.
+    square: Vec<f32>,
+    whole: f32,
+}
+
+/// A quartic by its even and odd parts.
 #[derive(Debug)]
 struct Components {
+    kind: Kind,
     offset: f64,
+    /// Even terms (1 and products) to what the even part is the product of with the even terms, and
+    /// the odd part with the components: `[even, even + latent]`.
+    even: Tensor<2>,
     /// The products of components in it, `[latent, latent]`.
     matrix: Tensor<2>,
+}
+
+impl Form {
+    fn new(model: &Model, form: &QuadraticForm<'_>) -> Self {
+        let QuadraticForm { offset, weights, shifts, axes, rest, .. } = form;
+        let axes = axes.map(|axes| model.tensor(axes.to_vec(), model.latent()).transpose());
+        // What is not along the axes is the whole without what is.
+        let (weights, whole) = match weights.split_last() {
+            Some((whole, weights)) if *rest > 0 => (weights, *whole),
+            _ => (weights.as_slice(), 0.0),
+        };
+        let pairs = || weights.iter().zip(shifts);
+        Self {
+            axes,
+            constant: offset + pairs().map(|(w, s)| w * s * s).sum::<f64>(),
+            linear: pairs().map(|(w, s)| (2.0 * w * s) as f32).collect(),
+            square: weights.iter().map(|&w| (w - whole) as f32).collect(),
+            whole: whole as f32,
+        }
+    }
+
+    /// What it says of each draw and its opposite.
+    fn values(&self, model: &Model, eta: &[f32]) -> Vec<[f64; 2]> {
+        if self.square.is_empty() {
+            return vec![[self.constant; 2]; eta.len() / model.latent()];
+        }
+        let components = match &self.axes {
+            Some(axes) => {
+                host(model.tensor(eta.to_vec(), model.latent()).matmul(axes.clone())).into()
+            }
+            None => Cow::Borrowed(eta),
+        };
+        let value = |(components, eta): (&[f32], &[f32])| {
+            let mut even = lanes::sum(&self.square, components, |weight, e| weight * e * e);
+            if self.whole > 0.0 {
+                even += self.whole * dot(eta, eta);
+            }
+            let even = self.constant + f64::from(even);
+            let odd = f64::from(dot(&self.linear, components));
+            [even + odd, even - odd]
+        };
+        let rows = components.chunks_exact(self.square.len());
+        rows.zip(eta.chunks_exact(model.latent())).map(value).collect()
+    }
+}
+
+impl Components {
+    fn new(model: &Model, encoding: &Encoding, quartic: &Quartic) -> Self {
+        let (m, kind) = (encoding.mu.len(), quartic.kind);
+        let even: Vec<usize> = std::iter::once(0).chain(1 + m..count(kind, m)).collect();
+        let about = quartic.about(encoding);
+        let columns = even.len() + m;
+        let mut rows = Vec::with_capacity(even.len() * columns);
+        for &i in &even {
+            rows.extend(even.iter().map(|&j| about[(i, j)] as f32));
+            rows.extend((1..=m).map(|k| 2.0 * about[(i, k)] as f32));
+        }
+        let matrix = about.view((1, 1), (m, m)).iter().map(|&value| value as f32).collect();
+        let (even, matrix) = (model.tensor(rows, columns), model.tensor(matrix, m));
+        Self { kind, offset: quartic.offset, even, matrix }
+    }
+
+    /// What it says of each draw and its opposite.
+    fn values(&self, model: &Model, eta: &[f32]) -> Vec<[f64; 2]> {
+        let m = model.latent();
+        let [even, columns] = self.even.dims();
+        let mut terms = vec![1.0; eta.len() / m * even];
+        for (eta, terms) in eta.chunks_exact(m).zip(terms.chunks_exact_mut(even)) {
+            fill_products(self.kind, eta, &mut terms[1..]);
+        }
+        let mapped = host(model.tensor(terms.clone(), even).matmul(self.even.clone()));
+        let components = host(model.tensor(eta.to_vec(), m).matmul(self.matrix.clone()));
+        let rows = mapped.chunks_exact(columns).zip(eta.chunks_exact(m));
+        let terms = terms.chunks_exact(even).zip(components.chunks_exact(m));
+        let value = |((mapped, eta), (terms, components)): ((&[f32], &[f32]), (&[f32], &[f32]))| {
+            let (for_even, for_odd) = mapped.split_at(terms.len());
+            let even =
+                self.offset + f64::from(dot(for_even, terms)) + f64::from(dot(components, eta));
+            let odd = f64::from(dot(for_odd, eta));
+            [even + odd, even - odd]
+        };
+        rows.zip(terms).map(value).collect()
+    }
 }
 
 impl Pairs {
@@ -50,26 +146,8 @@ impl Pairs {
         form: &QuadraticForm<'_>,
         quartic: Option<&Quartic>,
     ) -> Self {
-        let m = encoding.mu.len();
-        let kind = if form.axes.is_some() { Kind::Full } else { Kind::Diagonal };
-        let even: Vec<usize> = std::iter::once(0).chain(1 + m..count(kind, m)).collect();
-        let (even_form, linear) = form.polynomial(kind);
-        let quartic = quartic.filter(|quartic| quartic.kind == kind);
-        let about = quartic.map(|quartic| quartic.about(encoding));
-        let columns = 1 + about.as_ref().map_or(0, |_| even.len() + m);
-        let mut rows = Vec::with_capacity(even.len() * columns);
-        for (&i, value) in even.iter().zip(even_form) {
-            rows.push(value as f32);
-            if let Some(about) = &about {
-                rows.extend(even.iter().map(|&j| about[(i, j)] as f32));
-                rows.extend((1..=m).map(|k| 2.0 * about[(i, k)] as f32));
-            }
-        }
-        let quartic = quartic.zip(about).map(|(quartic, about)| {
-            let matrix = about.view((1, 1), (m, m)).iter().map(|&value| value as f32).collect();
-            Components { offset: quartic.offset, matrix: model.tensor(matrix, m) }
-        });
-        Self { latent: m, kind, linear, even: model.tensor(rows, columns), quartic }
+        let quartic = quartic.map(|quartic| Components::new(model, encoding, quartic));
+        Self { latent: model.latent(), form: Form::new(model, form), quartic }
     }
 
     /// What is said of each draw and its opposite, one after the other, for the noise of the first of
@@ -78,40 +156,14 @@ impl Pairs {
         let mut said = Vec::with_capacity(2 * eta.len() / self.latent);
         // Batches as small as those of the decoder stay in the cache.
         for eta in eta.chunks(model.rows() * self.latent) {
-            self.add_values(model, eta, &mut said);
+            let rough = self.form.values(model, eta);
+            let fine = self.quartic.as_ref().map(|quartic| quartic.values(model, eta));
+            let fine = fine.as_ref().unwrap_or(&rough);
+            for (rough, fine) in rough.iter().zip(fine) {
+                said.extend([0, 1].map(|k| Said { rough: rough[k], fine: fine[k] }));
+            }
         }
         said
-    }
-
-    fn add_values(&self, model: &Model, eta: &[f32], said: &mut Vec<Said>) {
-        let m = self.latent;
-        let [even, columns] = self.even.dims();
-        let mut terms = vec![1.0; eta.len() / m * even];
-        for (eta, terms) in eta.chunks_exact(m).zip(terms.chunks_exact_mut(even)) {
-            fill_products(self.kind, eta, &mut terms[1..]);
-        }
-        let mapped = host(model.tensor(terms.clone(), even).matmul(self.even.clone()));
-        let rows = mapped.chunks_exact(columns).zip(eta.chunks_exact(m));
-        let Some(quartic) = &self.quartic else {
-            for (mapped, eta) in rows {
-                let odd = dot(&self.linear, eta);
-                let values = [mapped[0] + odd, mapped[0] - odd].map(f64::from);
-                said.extend(values.map(|rough| Said { rough, fine: rough }));
-            }
-            return;
-        };
-        let components = host(model.tensor(eta.to_vec(), m).matmul(quartic.matrix.clone()));
-        let terms = terms.chunks_exact(even).zip(components.chunks_exact(m));
-        for ((mapped, eta), (terms, components)) in rows.zip(terms) {
-            let odd = dot(&self.linear, eta);
-            let rough = [mapped[0] + odd, mapped[0] - odd].map(f64::from);
-            let (for_even, for_odd) = mapped[1..].split_at(even);
-            let even =
-                quartic.offset + f64::from(dot(for_even, terms)) + f64::from(dot(components, eta));
-            let odd = f64::from(dot(for_odd, eta));
-            said.push(Said { rough: rough[0], fine: even + odd });
-            said.push(Said { rough: rough[1], fine: even - odd });
-        }
     }
 }
 
@@ -146,7 +198,8 @@ mod tests {
         let mut moments = Moments::new(&model, &about, draws, 2.0).unwrap();
         moments.add(&model, &z, &model.tensor(changes, 4));
         let quartic = moments.fit(&model).unwrap();
-        let sample = Sample { eta, positions: vec![0.0; draws], squares, latent: LATENT };
+        let positions = vec![0.0; draws];
+        let sample = Sample { eta, positions, squares, latent: LATENT, ..Sample::default() };
         let surrogate = Surrogate::fit(&sample, 2.0);
         let form = surrogate.at(0.0);
 
