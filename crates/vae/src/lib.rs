@@ -9,6 +9,7 @@
 //! `vaegis-robustness`.
 
 mod architecture;
+mod box_muller;
 mod error;
 mod export;
 pub mod import;

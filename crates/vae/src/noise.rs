@@ -8,6 +8,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::box_muller::normals;
+
 /// What a draw is for. Draws for different purposes are independent, so that an
 /// attack is never judged with the noise it was optimised on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,17 +81,14 @@ impl Noise {
         let pairs = dimensions.div_ceil(2);
         let mut generator = self.generator(purpose, index);
         generator.set_word_pos(u128::from(first) * 4 * pairs as u128);
-        let mut values = Vec::with_capacity(count * dimensions);
-        for _ in 0..count {
-            for pair in 0..pairs {
-                let (a, b) = normal_pair(generator.next_u64(), generator.next_u64());
-                values.push(a);
-                if 2 * pair + 1 < dimensions {
-                    values.push(b);
-                }
-            }
+        let words = || [generator.next_u64(), generator.next_u64()];
+        let words: Vec<[u64; 2]> = std::iter::repeat_with(words).take(count * pairs).collect();
+        let normals = normals(&words).into_flattened();
+        // The last number of an odd draw is not used.
+        if 2 * pairs == dimensions {
+            return normals;
         }
-        values
+        normals.chunks_exact(2 * pairs).flat_map(|draw| &draw[..dimensions]).copied().collect()
     }
 
     fn generator(&self, purpose: Purpose, index: u64) -> ChaCha8Rng {
@@ -100,14 +99,6 @@ impl Noise {
         key[24..].copy_from_slice(b"vaegis 1");
         ChaCha8Rng::from_seed(key)
     }
-}
-
-/// Box-Muller in f64 from 53-bit uniforms in (0, 1]: tails reach 8.6 standard deviations.
-fn normal_pair(a: u64, b: u64) -> (f32, f32) {
-    let unit = 1.0 / (1u64 << 53) as f64;
-    let radius = (-2.0 * (((a >> 11) + 1) as f64 * unit).ln()).sqrt();
-    let (sine, cosine) = (std::f64::consts::TAU * ((b >> 11) as f64 * unit)).sin_cos();
-    ((radius * cosine) as f32, (radius * sine) as f32)
 }
 
 #[cfg(test)]
