@@ -88,8 +88,8 @@ impl Ray {
         let about = posteriors.pop().expect("the centre is one");
         let each = draws.div_ceil(NORMS);
         let eta = noise.normal(Purpose::Candidates, index, first, NORMS * each, latent);
-        let rows = || eta.chunks(each * latent).zip(&posteriors);
-        let z: Vec<f32> = rows().flat_map(|(eta, posterior)| posterior.samples(eta)).collect();
+        let rows = eta.chunks(each * latent).zip(&posteriors);
+        let z: Vec<f32> = rows.flat_map(|(eta, posterior)| posterior.samples(eta)).collect();
         let (mut moments, mut slopes) = (None, vec![]);
         let damages = if tell_products(draws, latent) {
             moments = Moments::new(model, &about, draws, r * r);
@@ -101,12 +101,13 @@ impl Ray {
         } else {
             let (damages, at_z) = target.differentiate(&z)?;
             // z = mu + sigma eta.
-            let sigmas =
-                rows().flat_map(|(eta, posterior)| eta.iter().zip(posterior.sigma.iter().cycle()));
-            slopes = at_z.iter().zip(sigmas).map(|(at_z, (_, sigma))| at_z * sigma).collect();
+            for (at_z, posterior) in at_z.chunks(each * latent).zip(&posteriors) {
+                let both = at_z.iter().zip(posterior.sigma.iter().cycle());
+                slopes.extend(both.map(|(slope, sigma)| slope * sigma));
+            }
             damages
         };
-        let sample = Sample {
+        let mut sample = Sample {
             positions: (0..NORMS).flat_map(|k| std::iter::repeat_n(position(k), each)).collect(),
             squares: damages.iter().map(|&damage| f64::from(damage).powi(2)).collect(),
             slopes,
@@ -114,6 +115,8 @@ impl Ray {
             eta,
         };
         let fit = Fit::new(&sample, r * r);
+        // They are many, and have said what they know.
+        sample.slopes = vec![];
         let quartic = OnceCell::new();
         let form = fit.surrogate.clone();
         Ok(Self {

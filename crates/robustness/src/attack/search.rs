@@ -10,16 +10,15 @@ use super::goal::{Goal, Landscape, MaximumDamage, Statistic};
 use super::objective::PointObjective;
 use super::optimiser::{Candidate, Optimiser};
 use super::ray::Ray;
-use crate::surrogate::telling_draws;
+use crate::surrogate::{DIFFERENTIATED_DRAWS, telling_draws};
 use crate::{Error, Target};
 
 /// Draws that search along a direction: in a wide range of norms, and in a narrow one.
 const RAY_DRAWS: [usize; 2] = [384, 768];
 
-/// Draws where more of them tell all products of latent dimensions, and where these are too many:
-/// there, derivatives tell of them.
+/// Most draws where more of them tell all products of latent dimensions. Where it takes more,
+/// derivatives tell of them.
 const MOST_RAY_DRAWS: usize = 1536;
-const DIFFERENTIATED_DRAWS: usize = 512;
 
 /// Those ranges, relative to their middles.
 const RAY_SPANS: [f64; 2] = [0.4, 0.25];
@@ -259,9 +258,9 @@ impl<'a> Search<'a> {
 
     /// Samples the ray through a candidate as the given round does.
     pub(super) fn ray(&self, candidate: &Candidate, norm: f64, round: usize) -> Result<Ray, Error> {
-        let (span, few) = (RAY_SPANS[round], RAY_DRAWS[round]);
-        let telling = few.max(telling_draws(self.target.model.latent()));
-        let draws = if telling <= MOST_RAY_DRAWS { telling } else { DIFFERENTIATED_DRAWS };
+        let telling = telling_draws(MOST_RAY_DRAWS, self.target.model.latent());
+        let draws = telling.map_or(DIFFERENTIATED_DRAWS, |draws| draws.max(RAY_DRAWS[round]));
+        let span = RAY_SPANS[round];
         let first = self.next_draw.get();
         self.next_draw.set(first + 2 * draws as u64);
         Ray::sample(self.target, candidate.u.clone(), norm, span, first, draws, self.r)

@@ -12,11 +12,13 @@ mod slopes;
 
 use nalgebra::{DMatrix, DVector};
 
+use crate::Model;
 use crate::statistics::GeneralisedChiSquare;
 
 pub(crate) use pairs::{Pairs, Said};
 pub(crate) use prediction::Prediction;
-pub(crate) use quartic::{Moments, Quartic, bytes};
+pub(crate) use quartic::{Moments, Quartic};
+pub(crate) use slopes::DIFFERENTIATED_DRAWS;
 
 use quartic::dot;
 
@@ -105,9 +107,14 @@ impl Kind {
     }
 }
 
-/// Draws that tell all products of m latent dimensions.
-pub(crate) fn telling_draws(m: usize) -> usize {
-    Kind::Full.draws(m)
+/// Bytes that fits of a model take, about.
+pub(crate) fn bytes(model: &Model) -> usize {
+    quartic::bytes(model).max(slopes::bytes(model))
+}
+
+/// The draws that tell all products of m latent dimensions, unless those are more than `most`.
+pub(crate) fn telling_draws(most: usize, m: usize) -> Option<usize> {
+    Some(Kind::Full.draws(m)).filter(|&draws| draws <= most)
 }
 
 /// Whether so many draws tell all products of m latent dimensions.

@@ -174,7 +174,7 @@ mod tests {
     use vaegis_vae::{Architecture, Likelihood, Noise, Purpose, VaeConfig};
 
     use super::*;
-    use crate::surrogate::{Moments, Sample, Surrogate};
+    use crate::surrogate::{Fit, Moments, Sample, Surrogate};
 
     const LATENT: usize = 3;
 
@@ -218,6 +218,51 @@ mod tests {
             assert!(close(said[draw].rough, rough), "{} {rough}", said[draw].rough);
             assert!(close(said[draw].fine, fine[draw]), "{} {}", said[draw].fine, fine[draw]);
             assert!(close(without[draw].fine, rough), "{} {rough}", without[draw].fine);
+        }
+    }
+
+    #[test]
+    fn forms_have_the_distribution_of_what_pairs_say() {
+        // Axes for all dimensions, and for some of them and the length along the rest.
+        for latent in [30, 60] {
+            let architecture = Architecture::Mlp { hidden: vec![], activation: Function::Tanh };
+            let likelihood = Likelihood::Gaussian { sigma: 1.0 };
+            let config = VaeConfig { input_shape: vec![4], latent, architecture, likelihood };
+            let model = Model::new(&config.init(3, &Device::flex()).unwrap());
+            let draws = 200;
+            let eta = Noise::new(1).normal(Purpose::Candidates, 0, 0, draws, latent);
+            // |e + 1 / (i + 1)|^2 with one weight for most, and products of neighbours.
+            let weight = |i: usize| if i < 20 { 3.0 } else { 0.5 };
+            let (mut squares, mut slopes) = (vec![], vec![]);
+            for eta in eta.chunks(latent) {
+                let e = |i: usize| eta[i] + 1.0 / (i + 1) as f32;
+                let next = |i: usize| 0.5 * eta[(i + 1) % 8] + 0.5 * eta[(i + 7) % 8];
+                let few = |i: usize| if i < 8 { next(i) } else { 0.0 };
+                slopes.extend((0..latent).map(|i| 2.0 * weight(i) * e(i) + few(i)));
+                let terms = (0..latent).map(|i| weight(i) * e(i) * e(i) + 0.5 * few(i) * eta[i]);
+                squares.push(f64::from(terms.sum::<f32>()));
+            }
+            let boundary = squares.iter().sum::<f64>() / draws as f64;
+            let positions = vec![0.0; draws];
+            let sample = Sample { eta, positions, squares, slopes, latent };
+            let surrogate = Fit::new(&sample, boundary).surrogate;
+            let form = surrogate.at(0.0);
+            let encoding = Encoding { mu: vec![0.0; latent], sigma: vec![1.0; latent] };
+            let half = Noise::new(2).normal(Purpose::Verdict, 0, 0, 20_000, latent);
+            let said = Pairs::new(&model, &encoding, &form, None).values(&model, &half);
+            let pairs = half.chunks(latent).zip(said.chunks(2));
+            for (eta, said) in pairs.take(100) {
+                let value = form.value(eta);
+                assert!((said[0].rough - value).abs() < 1e-4 * (1.0 + value.abs()), "{latent}");
+            }
+            for share in [0.8, 1.0, 1.2] {
+                let square = share * boundary;
+                let below = said.iter().filter(|said| said.rough <= square).count();
+                let counted = below as f64 / said.len() as f64;
+                // Pairs have their even part in common.
+                let missed = counted - form.below(square);
+                assert!(missed.abs() < 5.0 * (0.25f64 / 20_000.0).sqrt(), "{latent}: {missed}");
+            }
         }
     }
 

@@ -25,7 +25,7 @@ const BYTES_PER_NUMBER: usize = 24;
 const GRAMS: usize = 2;
 
 /// Bytes that a fit takes, about.
-pub(crate) fn bytes(model: &Model) -> usize {
+pub(super) fn bytes(model: &Model) -> usize {
     let terms = MOST_TERMS.min(count(Kind::Full, model.latent()));
     let numbers = MOST_NUMBERS.min(terms * model.features()) + GRAMS * terms * terms;
     BYTES_PER_NUMBER * numbers

@@ -10,6 +10,15 @@
 use nalgebra::{DMatrix, DVector, Matrix3, Vector3};
 
 use super::{Sample, Surrogate, along, dot, weights};
+use crate::Model;
+
+/// Draws that tell a quadratic function by their derivatives: half of them tell noticeably less, and
+/// twice as many hardly more.
+pub(crate) const DIFFERENTIATED_DRAWS: usize = 512;
+
+/// Bytes that each derivative takes while fitting: noise, latent sample and derivatives in f32, and
+/// three times in f64.
+const BYTES_PER_SLOPE: usize = 48;
 
 /// Axes that are taken one by one.
 const MOST_AXES: usize = 48;
@@ -19,6 +28,11 @@ const TURNS: usize = 2;
 
 /// What is added to a diagonal that may be singular, relative to it.
 const RIDGE: f64 = 1e-9;
+
+/// Bytes that a fit takes, about.
+pub(super) fn bytes(model: &Model) -> usize {
+    BYTES_PER_SLOPE * DIFFERENTIATED_DRAWS * model.latent()
+}
 
 /// A sample of which the noise and the derivatives are along axes.
 #[derive(Debug)]
