@@ -8,7 +8,10 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::box_muller::normals;
+use crate::box_muller;
+
+/// Pairs of words that are drawn before they become numbers: they stay in the nearest cache.
+const BLOCK: usize = 256;
 
 /// What a draw is for. Draws for different purposes are independent, so that an
 /// attack is never judged with the noise it was optimised on.
@@ -81,9 +84,15 @@ impl Noise {
         let pairs = dimensions.div_ceil(2);
         let mut generator = self.generator(purpose, index);
         generator.set_word_pos(u128::from(first) * 4 * pairs as u128);
-        let words = || [generator.next_u64(), generator.next_u64()];
-        let words: Vec<[u64; 2]> = std::iter::repeat_with(words).take(count * pairs).collect();
-        let normals = normals(&words).into_flattened();
+        let mut normals = Vec::with_capacity(count * pairs);
+        let mut words = [[0u64; 2]; BLOCK];
+        while normals.len() < count * pairs {
+            let missing = count * pairs - normals.len();
+            let words = &mut words[..missing.min(BLOCK)];
+            words.iter_mut().flatten().for_each(|word| *word = generator.next_u64());
+            box_muller::extend(&mut normals, words);
+        }
+        let normals = normals.into_flattened();
         // The last number of an odd draw is not used.
         if 2 * pairs == dimensions {
             return normals;

@@ -19,13 +19,6 @@ pub(super) fn read<const D: usize>(tensor: Tensor<D>) -> Numbers {
     Numbers(if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() })
 }
 
-/// A tensor that [`holds`] accepts, with its numbers stored row after row.
-pub(super) fn contiguous<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    let (shape, device) = (tensor.dims(), tensor.device());
-    let numbers = read(tensor).get().to_vec();
-    Tensor::from_data(TensorData::new(numbers, shape), &device)
-}
-
 /// The numbers of a CPU tensor.
 #[derive(Debug)]
 pub(super) struct Numbers(FloatTensor<Flex>);

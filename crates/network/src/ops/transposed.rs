@@ -28,16 +28,18 @@ impl Transposed {
         }
         let from = host::read(weight.clone());
         // What panicked elsewhere has left either nothing or a whole copy.
-        let mut copied = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*copied {
-            // Training changes weights.
-            Some(copied) if copied.from.is_same(&from) => copied.transposed.clone(),
-            _ => {
-                let transposed = host::contiguous(weight.transpose());
-                *copied = Some(Copied { from, transposed: transposed.clone() });
-                transposed
-            }
+        let copied = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Training changes weights.
+        if let Some(known) = &*copied()
+            && known.from.is_same(&from)
+        {
+            return known.transposed.clone();
         }
+        // Copying may wait for other threads, which may want the lock.
+        let device = weight.device();
+        let transposed = Tensor::from_data(weight.transpose().into_data(), &device);
+        *copied() = Some(Copied { from, transposed: transposed.clone() });
+        transposed
     }
 }
 

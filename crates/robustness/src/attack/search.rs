@@ -135,9 +135,8 @@ impl<'a> Search<'a> {
         let mut known = candidates[0].clone();
         let (mut ray, mut norm) = self.crossing(&known, norm)?;
         for _ in 0..LANDSCAPES {
-            // Squares alone tell draws apart, but not directions.
-            let Some(quartic) = ray.quartic(target.model).filter(|quartic| quartic.is_full())
-            else {
+            // A quadratic function of the noise tells draws apart, but not directions.
+            let Some(quartic) = ray.quartic(target.model) else {
                 candidates = vec![known];
                 self.ascend(&goal, (first, many), effort.steps, norm, &mut candidates)?;
                 let best = candidates.swap_remove(0);

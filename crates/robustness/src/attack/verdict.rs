@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use crate::attack::linear::{LATENT, Linear, U, X};
     use crate::attack::ray::Ray;
-    use crate::surrogate::{Moments, Quartic};
+    use crate::surrogate::{Moments, Quartic, Sample, Surrogate};
     use crate::{Ball, Domain, InputBox};
 
     /// A quartic fitted to changes that are `scale` times the true ones.
@@ -132,9 +132,15 @@ mod tests {
         let broken = |seed: &u64| {
             let noise = &Noise::new(*seed);
             let target = Target { model, x: &X, reference, noise, index: 5, ball };
-            let ray = Ray::sample(target, U.to_vec(), norm, 0.4, 0, draws, r).unwrap();
+            let ray = Ray::sample(target, U.to_vec(), norm, 0.4, 0, draws.max(8), r).unwrap();
             let quartic = quartic(target, &perturbed, draws, r, scale);
-            let form = ray.form(distance * norm);
+            // What no draws tell.
+            let nothing = Surrogate::fit(&Sample { latent: LATENT, ..Sample::default() }, r * r);
+            let form = if draws == 0 {
+                (nothing.at(0.0), nothing.residual)
+            } else {
+                ray.form(distance * norm)
+            };
             let expectation = Expectation::new(target, &perturbed, r, form, quartic.as_ref());
             let verdict = Verdict::reach(target, &perturbed, &expectation, 600, level, 0).unwrap();
             verdict.p_value <= level
@@ -146,14 +152,16 @@ mod tests {
     fn robust_perturbations_are_called_broken_as_rarely_as_they_may_be() {
         let (seeds, level) = (400, 0.2);
         let most = level * seeds as f64 + 4.0 * (seeds as f64 * level * (1.0 - level)).sqrt();
-        // Surrogates that are as good as exact, quadratics that know the norm wrong, fits to so few
-        // draws that they know squares only or nothing, and quartics that are far off.
+        // Surrogates that are as good as exact, quadratics that know the norm wrong, fits to
+        // derivatives, none, and quartics that are far off.
         let cases = [
             (384, 1.0, 1.0),
             (384, 0.6, 1.0),
             (384, 1.5, 1.0),
-            (160, 1.0, 1.0),
-            (8, 1.0, 1.0),
+            (40, 1.0, 1.0),
+            (40, 0.6, 1.0),
+            (40, 1.5, 1.0),
+            (0, 1.0, 1.0),
             (384, 1.0, 0.8),
             (384, 0.8, 1.3),
         ];
@@ -166,7 +174,7 @@ mod tests {
     #[test]
     fn breaks_are_recognised_whatever_the_surrogate() {
         for case in
-            [(384, 1.0, 1.0), (384, 1.5, 1.0), (160, 1.0, 1.0), (8, 1.0, 1.0), (384, 1.0, 0.9)]
+            [(384, 1.0, 1.0), (384, 1.5, 1.0), (40, 1.0, 1.0), (0, 1.0, 1.0), (384, 1.0, 0.9)]
         {
             let right = called_broken(0.4, 0.01, case, 50);
             assert!(right >= 45, "{right} of 50: {case:?}");

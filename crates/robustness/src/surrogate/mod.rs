@@ -83,7 +83,7 @@ impl Sample {
 enum Kind {
     /// All products.
     Full,
-    /// Squares only: for latent spaces too big for the draws.
+    /// Squares only: where draws are too few for all products.
     Diagonal,
     /// Nothing of the noise.
     Constant,
@@ -261,14 +261,8 @@ impl Surrogate {
             weights.push(weight);
             shifts.push(shift);
         }
-        let more = self.rest.saturating_sub(1);
-        let all = |values: &[f64]| {
-            let alike = std::iter::repeat_n(values.last(), more).flatten();
-            values.iter().chain(alike).copied().collect()
-        };
-        let distribution = GeneralisedChiSquare::new(all(&weights), all(&shifts)).ok();
         let (axes, rest) = (self.axes.as_deref(), self.rest);
-        QuadraticForm { offset, weights, shifts, axes, rest, distribution }
+        QuadraticForm { offset, weights, shifts, axes, rest }
     }
 }
 
@@ -282,12 +276,10 @@ pub(crate) struct QuadraticForm<'a> {
     axes: Option<&'a [f32]>,
     /// How many others there are.
     rest: usize,
-    distribution: Option<GeneralisedChiSquare>,
 }
 
 impl QuadraticForm<'_> {
     /// The value at one draw.
-    #[cfg(test)]
     fn value(&self, eta: &[f32]) -> f64 {
         let Some(axes) = self.axes else { return self.value_along(eta) };
         let mut noise = vec![0.0; self.weights.len()];
@@ -303,7 +295,13 @@ impl QuadraticForm<'_> {
 
     /// `P(value <= q)`; NaN where the form has no distribution (its numbers overflowed).
     pub(crate) fn below(&self, q: f64) -> f64 {
-        self.distribution.as_ref().map_or(f64::NAN, |form| form.cdf(q - self.offset))
+        let more = self.rest.saturating_sub(1);
+        let all = |values: &[f64]| {
+            let alike = std::iter::repeat_n(values.last(), more).flatten();
+            values.iter().chain(alike).copied().collect()
+        };
+        let distribution = GeneralisedChiSquare::new(all(&self.weights), all(&self.shifts));
+        distribution.map_or(f64::NAN, |form| form.cdf(q - self.offset))
     }
 
     /// Whether the form depends on the noise at all.
@@ -327,40 +325,27 @@ fn along(axes: &[f32], eta: &[f32], components: &mut [f32]) {
 #[derive(Debug)]
 struct Corrected {
     surrogate: Surrogate,
-    /// The noise of which is along the surrogate's axes.
-    sample: Sample,
-    /// The surrogate at each draw's own position.
-    fitted: Vec<f64>,
+    /// Of each draw, the squared damage and what the surrogate says of it.
+    squares: Vec<[f64; 2]>,
 }
 
 impl Corrected {
-    fn new(surrogate: Surrogate, mut sample: Sample) -> Self {
-        if let Some(axes) = &surrogate.axes {
-            let mut components = vec![0.0; sample.eta.len()];
-            let rows = sample.eta.chunks(sample.latent);
-            for (eta, components) in rows.zip(components.chunks_mut(sample.latent)) {
-                along(axes, eta, components);
-            }
-            sample.eta = components;
-        }
-        let draws = 0..sample.squares.len();
-        let fitted = draws
-            .map(|draw| surrogate.at(sample.positions[draw]).value_along(sample.eta(draw)))
-            .collect();
-        Self { surrogate, sample, fitted }
+    fn new(surrogate: Surrogate, sample: &Sample) -> Self {
+        let said = |draw: usize| surrogate.at(sample.positions[draw]).value(sample.eta(draw));
+        let pair = |(draw, &square): (usize, &f64)| [square, said(draw)];
+        let squares = sample.squares.iter().enumerate().map(pair).collect();
+        Self { surrogate, squares }
     }
 
     /// `P(|Delta| <= r)` at position t: that of the surrogate, corrected by the share of the
-    /// draws, moved to t along it, that it puts on the wrong side.
+    /// draws, wherever they are, that it puts on the wrong side.
     fn within(&self, r: f64, t: f64) -> f64 {
-        let (form, square) = (self.surrogate.at(t), r * r);
-        let mut correction = 0i64;
-        for (draw, fitted) in self.fitted.iter().enumerate() {
-            let here = form.value_along(self.sample.eta(draw));
-            let moved = self.sample.squares[draw] + here - fitted;
-            correction += i64::from(moved <= square) - i64::from(here <= square);
-        }
-        form.below(square) + correction as f64 / self.fitted.len() as f64
+        let square = r * r;
+        let wrong = |[is, says]: &[f64; 2]| {
+            f64::from(u8::from(*is <= square)) - f64::from(u8::from(*says <= square))
+        };
+        let correction = self.squares.iter().map(wrong).sum::<f64>();
+        self.surrogate.at(t).below(square) + correction / self.squares.len() as f64
     }
 }
 
@@ -370,7 +355,7 @@ pub(crate) struct Fit {
     /// Fitted to all draws.
     pub(crate) surrogate: Surrogate,
     /// Fitted to either half and corrected by the other: draws that a surrogate was fitted to
-    /// would flatter it.
+    /// would flatter it. (Axes that derivatives tell are those of all draws.)
     halves: [Corrected; 2],
 }
 
@@ -385,7 +370,7 @@ impl Fit {
         let sample = aligned.as_ref().map_or(sample, |aligned| &aligned.sample);
         let [even, odd] = [sample.half(0), sample.half(1)];
         let (on_even, on_odd) = (fit(&even), fit(&odd));
-        let halves = [Corrected::new(on_even, odd), Corrected::new(on_odd, even)];
+        let halves = [Corrected::new(on_even, &odd), Corrected::new(on_odd, &even)];
         let mut surrogate = fit(sample);
         if let Some(aligned) = aligned {
             surrogate.axes = Some(aligned.axes);

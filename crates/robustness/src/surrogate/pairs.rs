@@ -127,14 +127,15 @@ impl Components {
         let components = host(model.tensor(eta.to_vec(), m).matmul(self.matrix.clone()));
         let rows = mapped.chunks_exact(columns).zip(eta.chunks_exact(m));
         let terms = terms.chunks_exact(even).zip(components.chunks_exact(m));
-        let value = |((mapped, eta), (terms, components)): ((&[f32], &[f32]), (&[f32], &[f32]))| {
+        let mut said = Vec::with_capacity(eta.len() / m);
+        for ((mapped, eta), (terms, components)) in rows.zip(terms) {
             let (for_even, for_odd) = mapped.split_at(terms.len());
             let even =
                 self.offset + f64::from(dot(for_even, terms)) + f64::from(dot(components, eta));
             let odd = f64::from(dot(for_odd, eta));
-            [even + odd, even - odd]
-        };
-        rows.zip(terms).map(value).collect()
+            said.push([even + odd, even - odd]);
+        }
+        said
     }
 }
 

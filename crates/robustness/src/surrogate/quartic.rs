@@ -161,11 +161,6 @@ impl Quartic {
             .collect()
     }
 
-    /// Whether it has products of different components.
-    pub(crate) fn is_full(&self) -> bool {
-        self.kind == Kind::Full
-    }
-
     /// How likely the squared damage of a draw is to be at most `square`.
     pub(crate) fn likely(&self, value: f64, square: f64) -> f64 {
         likely(value, square, self.residual.max(f64::MIN_POSITIVE))

@@ -1,11 +1,11 @@
 //! A quadratic function of the noise fitted to derivatives.
 //!
 //! A draw tells one damage, but as many derivatives of it as there are latent dimensions: a few
-//! hundred tell a whole quadratic function `e^T Q e + a^T e`, however many those are. Its
-//! derivatives are `2 Q e + a`, which least squares tells Q from, and along the axes of Q each depends on
-//! its own component alone. Where there are too many components, those along which derivatives are
-//! large are taken one by one (an active subspace, [Constantine et al. 2014]), and the others
-//! together, as if Q were the same along all of them.
+//! hundred tell a quadratic function `e^T Q e + a^T e` of many. Its derivatives are `2 Q e + a`,
+//! which least squares tells Q from, and along the axes of Q each depends on its own component
+//! alone. Where there are too many components, those along which derivatives are large are taken
+//! one by one (an active subspace, [Constantine et al. 2014]), and the others together, as if Q
+//! were the same along all of them and a were 0.
 
 use nalgebra::{DMatrix, DVector, Matrix3, Vector3};
 
@@ -21,7 +21,7 @@ pub(crate) const DIFFERENTIATED_DRAWS: usize = 512;
 const BYTES_PER_SLOPE: usize = 48;
 
 /// Axes that are taken one by one.
-const MOST_AXES: usize = 48;
+const MOST_AXES: usize = 64;
 
 /// Steps that turn axes into those along which derivatives are largest.
 const TURNS: usize = 2;
@@ -66,8 +66,9 @@ impl Aligned {
             if rest > 0 {
                 // Along what is left of the noise.
                 let known = dot(&derivatives[..count - 1], &components[..count - 1]);
-                let length = components[count - 1].max(f32::MIN_POSITIVE);
-                derivatives[count - 1] = (dot(slope, e) - known) / length;
+                let length = components[count - 1];
+                let along = if length > 0.0 { (dot(slope, e) - known) / length } else { 0.0 };
+                derivatives[count - 1] = along;
             }
         }
         let (positions, squares) = (sample.positions.clone(), sample.squares.clone());
