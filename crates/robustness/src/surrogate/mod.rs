@@ -5,6 +5,7 @@
 //! `r^2` they fall without decoding them. It only ever saves draws: estimates correct it by
 //! the draws it gets wrong, and verdicts count those.
 
+mod low_rank;
 mod pairs;
 mod prediction;
 mod quartic;

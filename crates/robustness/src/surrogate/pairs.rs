@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use burn::tensor::Tensor;
 
-use super::quartic::{count, dot, fill_products};
+use super::quartic::{dot, fill_products, tensor};
 use super::{Kind, QuadraticForm, Quartic};
 use crate::model::host;
 use crate::{Encoding, Model, lanes};
@@ -43,16 +43,15 @@ struct Form {
     whole: f32,
 }
 
-/// A quartic by its even and odd parts.
+/// A quartic `|a(e) + b(e)|^2`, a even and b odd.
 #[derive(Debug)]
 struct Components {
     kind: Kind,
     offset: f64,
-    /// Even terms (1 and products) to what the even part is the product of with the even terms, and
-    /// the odd part with the components: `[even, even + latent]`.
+    /// Even terms (1 and products) to a: `[even, rank]`.
     even: Tensor<2>,
-    /// The products of components in it, `[latent, latent]`.
-    matrix: Tensor<2>,
+    /// Components to b: `[latent, rank]`.
+    odd: Tensor<2>,
 }
 
 impl Form {
@@ -101,41 +100,28 @@ impl Form {
 
 impl Components {
     fn new(model: &Model, encoding: &Encoding, quartic: &Quartic) -> Self {
-        let (m, kind) = (encoding.mu.len(), quartic.kind);
-        let even: Vec<usize> = std::iter::once(0).chain(1 + m..count(kind, m)).collect();
-        let about = quartic.about(encoding);
-        let columns = even.len() + m;
-        let mut rows = Vec::with_capacity(even.len() * columns);
-        for &i in &even {
-            rows.extend(even.iter().map(|&j| about[(i, j)] as f32));
-            rows.extend((1..=m).map(|k| 2.0 * about[(i, k)] as f32));
-        }
-        let matrix = about.view((1, 1), (m, m)).iter().map(|&value| value as f32).collect();
-        let (even, matrix) = (model.tensor(rows, columns), model.tensor(matrix, m));
-        Self { kind, offset: quartic.offset, even, matrix }
+        let factor = quartic.about(encoding);
+        let odd = tensor(model, &factor.rows(1, model.latent()).into_owned());
+        let even = tensor(model, &factor.remove_rows(1, model.latent()));
+        Self { kind: quartic.kind, offset: quartic.offset, even, odd }
     }
 
     /// What it says of each draw and its opposite.
     fn values(&self, model: &Model, eta: &[f32]) -> Vec<[f64; 2]> {
         let m = model.latent();
-        let [even, columns] = self.even.dims();
-        let mut terms = vec![1.0; eta.len() / m * even];
-        for (eta, terms) in eta.chunks_exact(m).zip(terms.chunks_exact_mut(even)) {
-            fill_products(self.kind, eta, &mut terms[1..]);
+        let [terms, rank] = self.even.dims();
+        let mut even = vec![1.0; eta.len() / m * terms];
+        for (eta, even) in eta.chunks_exact(m).zip(even.chunks_exact_mut(terms)) {
+            fill_products(self.kind, eta, &mut even[1..]);
         }
-        let mapped = host(model.tensor(terms.clone(), even).matmul(self.even.clone()));
-        let components = host(model.tensor(eta.to_vec(), m).matmul(self.matrix.clone()));
-        let rows = mapped.chunks_exact(columns).zip(eta.chunks_exact(m));
-        let terms = terms.chunks_exact(even).zip(components.chunks_exact(m));
-        let mut said = Vec::with_capacity(eta.len() / m);
-        for ((mapped, eta), (terms, components)) in rows.zip(terms) {
-            let (for_even, for_odd) = mapped.split_at(terms.len());
-            let even =
-                self.offset + f64::from(dot(for_even, terms)) + f64::from(dot(components, eta));
-            let odd = f64::from(dot(for_odd, eta));
-            said.push([even + odd, even - odd]);
-        }
-        said
+        let even = host(model.tensor(even, terms).matmul(self.even.clone()));
+        let odd = host(model.tensor(eta.to_vec(), m).matmul(self.odd.clone()));
+        let value = |(a, b): (&[f32], &[f32])| {
+            let alike = self.offset + f64::from(dot(a, a) + dot(b, b));
+            let other = 2.0 * f64::from(dot(a, b));
+            [alike + other, alike - other]
+        };
+        even.chunks_exact(rank).zip(odd.chunks_exact(rank)).map(value).collect()
     }
 }
 

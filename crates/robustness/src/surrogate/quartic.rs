@@ -8,13 +8,20 @@
 use burn::tensor::Tensor;
 use nalgebra::{DMatrix, DVector};
 
-use super::{Kind, likely};
+use super::{Kind, likely, low_rank};
 use crate::model::host;
 use crate::{Encoding, Model, lanes};
 
 /// Most terms of a fit.
 const MOST_TERMS: usize = 352;
 
+/// What may be neglected of the mean squared damage to first order, relative to `r^2`, so that fewer
+/// numbers tell the rest: less than fits err by.
+const NEGLECTED: f64 = 0.01;
+
+fn neglected() -> f64 {
+    std::env::var("NEG").ok().map_or(NEGLECTED, |v| v.parse().unwrap())
+}
 /// Most numbers of a fit, one for each term and feature.
 const MOST_NUMBERS: usize = 1 << 22;
 
@@ -104,18 +111,23 @@ impl Moments {
     pub(crate) fn fit(&self, model: &Model) -> Option<Quartic> {
         let size = self.gram.nrows();
         let mut gram = self.gram.clone();
+        // The first term is 1.
+        let total = gram[(0, 0)];
         for k in 0..size {
             gram[(k, k)] *= 1.0 + 1e-9;
         }
         let products = host(self.products.clone()).into_iter().map(f64::from);
         let products = DMatrix::from_row_iterator(size, model.features(), products);
-        // C^T C for C^T = G^-1 P, which has fewer columns than P.
-        let gram = gram.cholesky()?;
-        let half = gram.solve(&(&products * products.transpose()));
-        let squared = gram.solve(&half.transpose());
-        let squared: Vec<f32> = squared.iter().map(|&value| value as f32).collect();
-        let squared = model.tensor(squared, size);
-        let fitted = forms(&squared, model.tensor(self.terms.clone(), size));
+        // C^T C for C^T = G^-1 P, which has fewer columns than P. Terms of which G is the identity say
+        // what is neglected of the mean.
+        let lower = gram.cholesky()?.unpack();
+        let half = lower.solve_lower_triangular(&(&products * products.transpose()))?;
+        let whitened = lower.solve_lower_triangular(&half.transpose())?;
+        let neglected = neglected() * self.boundary * total;
+        let factor = low_rank::factor(&whitened, neglected);
+        let factor = lower.tr_solve_lower_triangular(&factor)?;
+        let at_terms = tensor(model, &factor);
+        let fitted = lengths(&at_terms, model.tensor(self.terms.clone(), size));
         // What is left matters where the fit, not the truth, is near the boundary.
         let spread = DVector::from_column_slice(&self.squares).variance().sqrt();
         let (mut sum, mut sum_left, mut squares) = (0.0, 0.0, 0.0);
@@ -132,19 +144,21 @@ impl Moments {
         let residual = ((squares / sum - offset * offset).max(0.0) / freedom).sqrt();
         let left = pairs().map(|(says, is)| is - says - offset).collect();
         let Self { kind, ref about, .. } = *self;
-        let quartic = Quartic { kind, about: about.clone(), squared, offset, residual, left };
+        let about = about.clone();
+        let quartic = Quartic { kind, about, factor, at_terms, offset, residual, left };
         (offset.is_finite() && residual.is_finite()).then_some(quartic)
     }
 }
 
-/// `|C phi(z)|^2` and a constant, phi all products of at most two components of z.
+/// `|L^T phi(z)|^2` and a constant, phi all products of at most two components of z.
 #[derive(Debug)]
 pub(crate) struct Quartic {
     pub(super) kind: Kind,
     /// Components of z are taken relative to this posterior.
     about: Encoding,
-    /// `C^T C`, `[terms, terms]`.
-    squared: Tensor<2>,
+    /// L, `[terms, rank]`.
+    factor: DMatrix<f64>,
+    at_terms: Tensor<2>,
     pub(super) offset: f64,
     /// Root mean square of what the fit leaves near the boundary.
     pub(crate) residual: f64,
@@ -177,15 +191,18 @@ impl Quartic {
     /// The values at latent samples, one row of `latent` numbers each, and their derivatives with
     /// respect to the samples, likewise.
     pub(crate) fn values_and_slopes(&self, model: &Model, z: &[f32]) -> (Vec<f64>, Vec<f32>) {
-        let (m, size) = (model.latent(), self.squared.dims()[0]);
+        let (m, [size, rank]) = (model.latent(), self.at_terms.dims());
+        let back = self.at_terms.clone().transpose();
         let pairs: Vec<(usize, usize)> = products(self.kind, m).collect();
         let mut values = Vec::with_capacity(z.len() / m);
         let mut slopes = Vec::with_capacity(z.len());
         for z in z.chunks(model.rows() * m) {
             let terms = terms(self.kind, &self.about, z);
-            let half = model.tensor(terms.clone(), size).matmul(self.squared.clone());
-            for (half, terms) in host(half).chunks_exact(size).zip(terms.chunks_exact(size)) {
-                values.push(f64::from(dot(half, terms)) + self.offset);
+            let mapped = model.tensor(terms.clone(), size).matmul(self.at_terms.clone());
+            let half = host(mapped.clone().matmul(back.clone()));
+            let rows = half.chunks_exact(size).zip(terms.chunks_exact(size));
+            for (mapped, (half, terms)) in host(mapped).chunks_exact(rank).zip(rows) {
+                values.push(f64::from(dot(mapped, mapped)) + self.offset);
                 let (e, at_products) = (&terms[1..=m], &half[1 + m..]);
                 let first = slopes.len();
                 slopes.extend_from_slice(&half[1..=m]);
@@ -205,53 +222,53 @@ impl Quartic {
     /// The terms of latent samples, one row each: the same for all that were fitted to the same
     /// draws.
     pub(super) fn terms(&self, model: &Model, z: &[f32]) -> Tensor<2> {
-        model.tensor(terms(self.kind, &self.about, z), self.squared.dims()[0])
+        model.tensor(terms(self.kind, &self.about, z), self.factor.nrows())
     }
 
     /// The values at latent samples, of which the terms are given.
     pub(super) fn values_at(&self, terms: &Tensor<2>) -> impl Iterator<Item = f64> + use<> {
         let offset = self.offset;
-        let values = forms(&self.squared, terms.clone()).into_iter();
+        let values = lengths(&self.at_terms, terms.clone()).into_iter();
         values.map(move |value| f64::from(value) + offset)
     }
 
-    /// The form about another posterior: its matrix for the terms of that posterior's noise.
+    /// L for the terms of another posterior's noise.
     pub(super) fn about(&self, other: &Encoding) -> DMatrix<f64> {
-        let size = self.squared.dims()[0];
-        let squared = host(self.squared.clone()).into_iter().map(f64::from);
-        let squared = DMatrix::from_row_iterator(size, size, squared);
-        let terms = self.terms_about(other);
-        // As a product of matrices: `tr_mul` goes column by column.
-        terms.transpose() * (squared * &terms)
-    }
-
-    /// The terms as linear functions of those of another posterior's noise, one row each.
-    fn terms_about(&self, other: &Encoding) -> DMatrix<f64> {
         let m = self.about.mu.len();
         let Encoding { mu, sigma } = &self.about;
         // Components are c + s e.
         let c: Vec<f64> = (0..m).map(|i| f64::from((other.mu[i] - mu[i]) / sigma[i])).collect();
         let s: Vec<f64> = (0..m).map(|i| f64::from(other.sigma[i] / sigma[i])).collect();
-        let size = self.squared.dims()[0];
-        let mut terms = DMatrix::zeros(size, size);
-        terms[(0, 0)] = 1.0;
-        for i in 0..m {
-            terms[(1 + i, 0)] = c[i];
-            terms[(1 + i, 1 + i)] = s[i];
+        let pairs: Vec<(usize, usize)> = products(self.kind, m).collect();
+        let mut factor = self.factor.clone();
+        for mut column in factor.column_iter_mut() {
+            let (first, products) = column.as_mut_slice().split_at_mut(1 + m);
+            let (constant, linear) = first.split_at_mut(1);
+            for i in 0..m {
+                constant[0] += c[i] * linear[i];
+                linear[i] *= s[i];
+            }
+            for (&(i, j), product) in pairs.iter().zip(products) {
+                constant[0] += c[i] * c[j] * *product;
+                linear[i] += c[j] * s[i] * *product;
+                linear[j] += c[i] * s[j] * *product;
+                *product *= s[i] * s[j];
+            }
         }
-        for (row, (i, j)) in products(self.kind, m).enumerate().map(|(k, pair)| (1 + m + k, pair)) {
-            terms[(row, 0)] = c[i] * c[j];
-            terms[(row, 1 + i)] += c[j] * s[i];
-            terms[(row, 1 + j)] += c[i] * s[j];
-            terms[(row, row)] = s[i] * s[j];
-        }
-        terms
+        factor
     }
 }
 
-/// `phi^T A phi` for rows phi of terms.
-fn forms(matrix: &Tensor<2>, terms: Tensor<2>) -> Vec<f32> {
-    host((terms.clone().matmul(matrix.clone()) * terms).sum_dim(1))
+/// `|L^T phi|^2` for rows phi of terms.
+fn lengths(factor: &Tensor<2>, terms: Tensor<2>) -> Vec<f32> {
+    host(terms.matmul(factor.clone()).square().sum_dim(1))
+}
+
+/// A matrix as a tensor of its shape.
+pub(super) fn tensor(model: &Model, matrix: &DMatrix<f64>) -> Tensor<2> {
+    let rows =
+        matrix.row_iter().flat_map(|row| row.iter().map(|&value| value as f32).collect::<Vec<_>>());
+    model.tensor(rows.collect(), matrix.ncols())
 }
 
 /// The scalar product.
