@@ -18,7 +18,7 @@ const RAY_DRAWS: [usize; 2] = [384, 768];
 
 /// Most draws where more of them tell all products of latent dimensions. Where it takes more,
 /// derivatives tell of them.
-const MOST_RAY_DRAWS: usize = 1536;
+const MOST_RAY_DRAWS: usize = 1024;
 
 /// Those ranges, relative to their middles.
 const RAY_SPANS: [f64; 2] = [0.4, 0.25];

@@ -19,9 +19,6 @@ const MOST_TERMS: usize = 352;
 /// numbers tell the rest: less than fits err by.
 const NEGLECTED: f64 = 0.01;
 
-fn neglected() -> f64 {
-    std::env::var("NEG").ok().map_or(NEGLECTED, |v| v.parse().unwrap())
-}
 /// Most numbers of a fit, one for each term and feature.
 const MOST_NUMBERS: usize = 1 << 22;
 
@@ -123,7 +120,7 @@ impl Moments {
         let lower = gram.cholesky()?.unpack();
         let half = lower.solve_lower_triangular(&(&products * products.transpose()))?;
         let whitened = lower.solve_lower_triangular(&half.transpose())?;
-        let neglected = neglected() * self.boundary * total;
+        let neglected = NEGLECTED * self.boundary * total;
         let factor = low_rank::factor(&whitened, neglected);
         let factor = lower.tr_solve_lower_triangular(&factor)?;
         let at_terms = tensor(model, &factor);
