@@ -55,9 +55,6 @@ const PROBE_BLOCK: u64 = 1 << 37;
 /// No surrogate is trusted to err less than this, relative to `r^2`: that would be rounding.
 const LEAST_RESIDUAL: f64 = 1e-6;
 
-/// Share of the draws within which a verdict should be reached, on average.
-const SHARE: f64 = 0.4;
-
 /// Where the noise begins that chooses draws.
 const CHOICES: u64 = 1 << 39;
 
@@ -130,13 +127,13 @@ impl<'a> Expectation<'a> {
         expectation
     }
 
-    /// How far below 1/2 the probability must be for at most `draws` draws to decide at
-    /// `level`: what their variance asks for, with draws to spare for bad luck, and what can be
+    /// How far below 1/2 the probability must be for `share` of at most `draws` draws to decide at
+    /// `level`, on average: what their variance asks for, with draws to spare for bad luck, and what can be
     /// won at the largest stakes, where luck has no part.
-    pub(super) fn distance(&self, draws: u64, level: f64) -> f64 {
+    pub(super) fn distance(&self, draws: u64, level: f64, share: f64) -> f64 {
         let information = -level.ln() / draws as f64;
         let largest = self.most_loss() * information / BettingTest::MOST_AT_STAKE;
-        (2.0 * information / SHARE * self.variance).sqrt().max(1.15 * largest)
+        (2.0 * information / share * self.variance).sqrt().max(1.15 * largest)
     }
 
     /// The test of `P(|Delta| <= r) >= 1/2` by observing `1/2 - Y`.

@@ -6,12 +6,16 @@ use super::expectation::Expectation;
 use super::optimiser::Candidate;
 use super::ray::Ray;
 use super::search::Search;
-use super::verdict::Verdict;
+use super::verdict::{Effort, Verdict};
 use crate::ball::Perturbation;
 use crate::{Error, Target};
 
 /// Share of its norm that a perturbation may be lengthened by so that fewer draws decide on it.
 const LENGTHENING: f64 = 0.005;
+
+/// Share of its norm that a perturbation may not have to be lengthened by before more draws decide
+/// on it.
+const MUCH_LENGTHENING: f64 = 0.05;
 
 /// The share of alpha that each verdict may err with. Each has draws of its own.
 const LEVELS: [f64; 9] = [0.3, 0.15, 0.1, 0.0625, 0.0625, 0.0625, 0.05, 0.05, 0.0375];
@@ -134,7 +138,13 @@ impl DamageCurve {
         let mut ray = search.ray(candidate, point.norm, 0)?;
         judge.attempt = RAY_VERDICTS;
         let level = alpha * LEVELS[RAY_VERDICTS];
-        let margin = judge.judge(&candidate.u, &mut ray, point.norm, level, &candidate.name)?;
+        let margin = judge.judge(
+            &candidate.u,
+            &mut ray,
+            point.norm,
+            (level, Effort::MUCH),
+            &candidate.name,
+        )?;
         Ok((margin.verdict.p_value <= level).then_some(margin))
     }
 }
@@ -167,6 +177,16 @@ impl AttackedMargin {
     }
 }
 
+/// Where a ray is to be judged.
+struct Aim {
+    ray: Ray,
+    norm: f64,
+    /// How far below 1/2 that should be.
+    distance: f64,
+    /// What verdicts on the ray may cost.
+    effort: Effort,
+}
+
 /// What verdicts at one radius have in common.
 struct Judge<'a> {
     target: Target<'a>,
@@ -189,11 +209,11 @@ impl Judge<'_> {
         mut ray: Ray,
         best: &Candidate,
         level: f64,
-    ) -> Result<(Ray, f64, f64), Error> {
+    ) -> Result<Aim, Error> {
         let Self { target, draws, .. } = *self;
         let Target { model, ball, .. } = target;
         let mut norm = ray.norm_of(0.5).max(search.least);
-        let mut distance = 0.0;
+        let (mut distance, mut effort) = (0.0, Effort::LITTLE);
         // Norms and probabilities on either side of the aim.
         let mut low: Option<(f64, f64)> = None;
         let mut high: Option<(f64, f64)> = None;
@@ -201,7 +221,11 @@ impl Judge<'_> {
             let encoding = model.encoding(&ball.perturbed(&ray.at(target, norm)))?;
             let form = ray.form(norm);
             let expectation = Expectation::new(target, &encoding, self.r, form, ray.quartic(model));
-            distance = expectation.distance(draws, level).max(LENGTHENING * ray.slope(norm));
+            let slope = ray.slope(norm);
+            let decided_by = |effort: Effort| expectation.distance(draws, level, effort.average);
+            let is_long = decided_by(Effort::LITTLE) > MUCH_LENGTHENING * slope;
+            effort = if is_long { Effort::MUCH } else { Effort::LITTLE };
+            distance = decided_by(effort).max(LENGTHENING * slope);
             let (aim, probed) = (0.5 - distance, norm);
             let (p, error) = expectation.probe()?;
             ray.learn(norm, p, error);
@@ -227,7 +251,7 @@ impl Judge<'_> {
             }
             ray = search.reaching(ray, best, norm)?;
         }
-        Ok((search.reaching(ray, best, norm)?, norm, distance))
+        Ok(Aim { ray: search.reaching(ray, best, norm)?, norm, distance, effort })
     }
 
     /// The shortest perturbation along a ray that a verdict calls a break, shorter than `next`.
@@ -240,7 +264,8 @@ impl Judge<'_> {
     ) -> Result<Option<AttackedMargin>, Error> {
         let left = &LEVELS[self.attempt..RAY_VERDICTS];
         let Some(level) = left.first() else { return Ok(None) };
-        let (mut ray, mut norm, mut distance) = self.aim(search, ray, best, self.alpha * level)?;
+        let aim = self.aim(search, ray, best, self.alpha * level)?;
+        let Aim { mut ray, mut norm, mut distance, effort } = aim;
         let most = if next.is_some() { LENGTHENED } else { left.len() };
         for share in left.iter().take(most) {
             if next.is_some_and(|next| norm > next) {
@@ -248,7 +273,7 @@ impl Judge<'_> {
             }
             let level = self.alpha * share;
             let u = ray.at(self.target, norm);
-            let margin = self.judge(&u, &mut ray, norm, level, &best.name)?;
+            let margin = self.judge(&u, &mut ray, norm, (level, effort), &best.name)?;
             if margin.verdict.p_value <= level {
                 return Ok(Some(margin));
             }
@@ -266,7 +291,7 @@ impl Judge<'_> {
         u: &[f32],
         ray: &mut Ray,
         norm: f64,
-        level: f64,
+        (level, effort): (f64, Effort),
         name: &str,
     ) -> Result<AttackedMargin, Error> {
         let Self { target, r, draws, .. } = *self;
@@ -276,7 +301,7 @@ impl Judge<'_> {
         let expectation = Expectation::new(target, &encoding, r, ray.form(norm), quartic);
         let first = (self.first + self.attempt) as u64 * VERDICT_BLOCK;
         self.attempt += 1;
-        let verdict = Verdict::reach(target, &encoding, &expectation, draws, level, first)?;
+        let verdict = Verdict::reach(target, &encoding, &expectation, draws, level, effort, first)?;
         ray.learn(norm, verdict.p, verdict.standard_error.powi(2));
         let crossing = ray.norm_of(0.5);
         let crossing = (!ray.ends_at(crossing)).then_some(crossing);
@@ -321,7 +346,8 @@ mod tests {
                 let ray = search.along(&candidate, broken).unwrap();
                 let alpha = 1e-3;
                 let judge = Judge { target, r, draws: 10_000, alpha, attempt: 0, first: 0 };
-                let (_, norm, distance) = judge.aim(&search, ray, &candidate, 3e-4).unwrap();
+                let aim = judge.aim(&search, ray, &candidate, 3e-4).unwrap();
+                let Aim { norm, distance, .. } = aim;
                 let missed = share(norm, r) - (0.5 - distance);
                 assert!(distance > 0.0 && distance < 0.02, "{at_rest}, {seed}: {distance}");
                 assert!(missed.abs() < 0.004, "{at_rest}, {seed}: {missed} of {distance}");

@@ -15,9 +15,21 @@ const BATCH: u64 = 256;
 /// Draws after which a verdict may be given up as out of reach.
 const FUTILITY_DRAWS: u64 = 500;
 
-/// Share of the draws that a verdict must be in reach of at a hopeful rate: a longer perturbation
-/// costs fewer.
-const PATIENCE: f64 = 0.3;
+/// What a verdict may cost, as shares of the draws.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Effort {
+    /// Within which it should be reached, on average.
+    pub(super) average: f64,
+    /// That it must be in reach of at a hopeful rate, or be given up.
+    pub(super) patience: f64,
+}
+
+impl Effort {
+    /// A longer perturbation costs fewer draws.
+    pub(super) const LITTLE: Self = Self { average: 0.4, patience: 0.3 };
+    /// Where that had to be much longer.
+    pub(super) const MUCH: Self = Self { average: 0.7, patience: 0.7 };
+}
 
 /// A hopeful rate is that found and this many standard errors.
 const HOPE: f64 = 0.5;
@@ -47,9 +59,11 @@ impl Verdict {
         expectation: &Expectation<'_>,
         draws: u64,
         level: f64,
+        effort: Effort,
         first: u64,
     ) -> Result<Self, Error> {
-        let mut test = expectation.test(expectation.distance(draws, level));
+        let Effort { average, patience } = effort;
+        let mut test = expectation.test(expectation.distance(draws, level, average));
         let (mut count, mut sum, mut squares) = (0u64, 0.0, 0.0);
         while count < draws && test.p_value() > level {
             let rows = (draws - count).min(BATCH).min(target.model.rows() as u64) as usize;
@@ -66,8 +80,8 @@ impl Verdict {
             // What is missing at a hopeful rate.
             let hope = (0.5 - mean + HOPE * (variance / n).sqrt()).max(0.0);
             let missing = (test.p_value() / level).ln();
-            let patience = left.min(PATIENCE * draws as f64);
-            if count >= FUTILITY_DRAWS && missing * 2.0 * variance > hope * hope * patience {
+            let within_reach = hope * hope * left.min(patience * draws as f64);
+            if count >= FUTILITY_DRAWS && missing * 2.0 * variance > within_reach {
                 break;
             }
         }
@@ -142,7 +156,9 @@ mod tests {
                 ray.form(distance * norm)
             };
             let expectation = Expectation::new(target, &perturbed, r, form, quartic.as_ref());
-            let verdict = Verdict::reach(target, &perturbed, &expectation, 600, level, 0).unwrap();
+            let effort = if seed % 2 == 0 { Effort::LITTLE } else { Effort::MUCH };
+            let verdict =
+                Verdict::reach(target, &perturbed, &expectation, 600, level, effort, 0).unwrap();
             verdict.p_value <= level
         };
         (0..seeds).filter(broken).count() as u64
