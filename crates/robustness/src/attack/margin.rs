@@ -1,6 +1,7 @@
 //! The attacked margin: the curve inverted at one radius, refined, and re-judged.
 
 use super::Attack;
+use super::bracket::Bracket;
 use super::curve::{CurvePoint, DamageCurve};
 use super::expectation::Expectation;
 use super::optimiser::Candidate;
@@ -185,6 +186,8 @@ struct Aim {
     distance: f64,
     /// What verdicts on the ray may cost.
     effort: Effort,
+    /// What was found about it.
+    bracket: Bracket,
 }
 
 /// What verdicts at one radius have in common.
@@ -214,9 +217,7 @@ impl Judge<'_> {
         let Target { model, ball, .. } = target;
         let mut norm = ray.norm_of(0.5).max(search.least);
         let (mut distance, mut effort) = (0.0, Effort::LITTLE);
-        // Norms and probabilities on either side of the aim.
-        let mut low: Option<(f64, f64)> = None;
-        let mut high: Option<(f64, f64)> = None;
+        let mut bracket = Bracket::default();
         for _ in 0..PROBES {
             let encoding = model.encoding(&ball.perturbed(&ray.at(target, norm)))?;
             let form = ray.form(norm);
@@ -233,17 +234,18 @@ impl Judge<'_> {
             if (p - aim).abs() < CLOSE * distance {
                 break;
             }
-            *(if p > aim { &mut low } else { &mut high }) = Some((norm, p));
+            if p > aim {
+                bracket.is_longer_than(norm, p);
+            } else {
+                bracket.is_shorter_than(norm, p);
+            }
             let estimate = ray.norm_of(aim);
-            norm = match (low, high) {
-                // Near rest p falls as the square of the norm, and a ray sees little slope.
-                (Some((a, above)), Some((b, below))) => {
-                    let share = ((above - aim) / (above - below)).clamp(0.0, 1.0);
-                    (a * a + share * (b * b - a * a)).sqrt()
-                }
-                _ if !ray.is_flat(norm) && !ray.ends_at(estimate) => estimate,
-                (Some(_), _) => norm.max(search.broken / FARTHER) * FARTHER,
-                (None, _) => norm / FARTHER,
+            norm = match bracket.norm_of(aim) {
+                // A ray that misses sees little slope near rest, and where p falls at once.
+                Some(between) => between,
+                None if !ray.is_flat(norm) && !ray.ends_at(estimate) => estimate,
+                None if p > aim => norm.max(search.broken / FARTHER) * FARTHER,
+                None => norm / FARTHER,
             };
             norm = norm.max(search.least);
             if (norm / probed - 1.0).abs() < AGAIN && (p - aim).abs() < TRUSTED {
@@ -251,7 +253,7 @@ impl Judge<'_> {
             }
             ray = search.reaching(ray, best, norm)?;
         }
-        Ok(Aim { ray: search.reaching(ray, best, norm)?, norm, distance, effort })
+        Ok(Aim { ray: search.reaching(ray, best, norm)?, norm, distance, effort, bracket })
     }
 
     /// The shortest perturbation along a ray that a verdict calls a break, shorter than `next`.
@@ -265,7 +267,7 @@ impl Judge<'_> {
         let left = &LEVELS[self.attempt..RAY_VERDICTS];
         let Some(level) = left.first() else { return Ok(None) };
         let aim = self.aim(search, ray, best, self.alpha * level)?;
-        let Aim { mut ray, mut norm, mut distance, effort } = aim;
+        let Aim { mut ray, mut norm, mut distance, effort, mut bracket } = aim;
         let most = if next.is_some() { LENGTHENED } else { left.len() };
         for share in left.iter().take(most) {
             if next.is_some_and(|next| norm > next) {
@@ -278,8 +280,13 @@ impl Judge<'_> {
                 return Ok(Some(margin));
             }
             distance *= FURTHER;
+            bracket.is_longer_than(norm, margin.verdict.p);
             let [least, most] = LENGTHENINGS.map(|lengthening| norm * (1.0 + lengthening));
-            norm = ray.norm_of(0.5 - distance).clamp(least, most);
+            let estimate = ray.norm_of(0.5 - distance);
+            // Not beyond what was enough: where p falls at once, a ray says nothing.
+            let enough = bracket.longer.map_or(f64::INFINITY, |(longer, _)| longer);
+            let between = bracket.norm_of(0.5 - distance).filter(|_| estimate >= enough);
+            norm = between.unwrap_or(estimate).clamp(least, most);
             ray = search.reaching(ray, best, norm)?;
         }
         Ok(None)

@@ -11,6 +11,7 @@
 //! - [`margin`]: the attacked margin at one r, refined (`search`, `ray`) and judged on fresh noise
 //!   ([`verdict`]).
 
+mod bracket;
 mod climb;
 pub mod curve;
 mod expectation;
