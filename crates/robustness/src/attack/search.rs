@@ -154,14 +154,7 @@ impl<'a> Search<'a> {
         let Crossing { mut ray, mut norm, mut beyond } = self.crossing(&known, norm)?;
         for _ in 0..LANDSCAPES {
             // A quadratic function of the noise tells draws apart, but not directions.
-            let Some(quartic) = ray.quartic(target.model) else {
-                candidates = vec![known];
-                self.ascend(&goal, (first, many), effort.steps, norm, &mut candidates)?;
-                let best = candidates.swap_remove(0);
-                let Crossing { mut ray, .. } = self.crossing(&best, norm)?;
-                ray.follow(target, &best.u)?;
-                return Ok((ray, best));
-            };
+            let Some(quartic) = ray.quartic(target.model) else { break };
             let is_near = |candidate: &Candidate| {
                 let u = target.ball.along(&candidate.u, norm);
                 let encoding = target.model.encoding(&target.ball.perturbed(&u));
@@ -177,18 +170,27 @@ impl<'a> Search<'a> {
             // Up to a loss, draws must not speak against it: where a quartic is wrong, the ascent
             // finds its errors.
             let found = self.share_beyond(&best, norm)?;
-            if is_near(&best) && found >= beyond - LOSS {
+            let is_found = is_near(&best) && found >= beyond - LOSS;
+            if found >= beyond {
+                known = best.clone();
+            }
+            if is_found {
                 ray.follow(target, &best.u)?;
-                return Ok((ray, best));
+                let crossing = ray.norm_of(0.5).max(self.least);
+                let beyond = self.share_beyond(&best, crossing)?;
+                if (beyond - 0.5).abs() <= ASTRAY {
+                    return Ok((ray, best));
+                }
+                break;
             }
             // Draws from nearer tell more.
-            if found >= beyond {
-                known = best;
-            }
             Crossing { ray, norm, beyond } = self.crossing(&known, norm)?;
         }
-        ray.follow(target, &known.u)?;
-        Ok((ray, known))
+        candidates[0] = known;
+        self.ascend(&goal, (first, many), effort.steps, norm, &mut candidates)?;
+        let best = candidates.swap_remove(0);
+        let Crossing { ray, .. } = self.crossing(&best, norm)?;
+        Ok((ray, best))
     }
 
     /// The share of a few draws beyond r, the same draws for all candidates.
