@@ -10,7 +10,7 @@ const INNER_STEPS: usize = 2;
 /// Steps beyond those asked for while some candidate gains at least so much of its value, and would
 /// be the strongest if it gained as much once more.
 pub(super) const FURTHER_STEPS: usize = 4;
-const GAIN: f64 = 0.2;
+const GAIN: f64 = 0.05;
 
 /// Conditional gradient ascent of all candidates at once, on the ball of `radius`.
 ///
