@@ -9,7 +9,7 @@ use super::objective::{Objective, PointObjective};
 use super::optimiser::Candidate;
 use super::starts::starts;
 use crate::criterion::median;
-use crate::jacobian::Jacobians;
+use crate::jacobian::{Directions, Jacobians};
 use crate::{Error, Target};
 
 /// Draws that judge the strongest candidate at each norm.
@@ -27,6 +27,12 @@ const KEPT: usize = 3;
 
 /// The search begins at so much of where a linear model would break.
 const BEGIN: f64 = 0.8;
+
+/// By how much it begins earlier where a leading direction breaks a radius there already, how often
+/// at most, and the draws that tell.
+const EARLIER: f64 = 2.5;
+const MOST_EARLIER: usize = 10;
+const LEADING_DRAWS: usize = 32;
 
 /// The search ends this many times beyond where a linear model would break.
 const SEARCH_RANGE: f64 = 32.0;
@@ -74,7 +80,9 @@ impl DamageCurve {
         // |Delta|^2 = noise^2 + (slope c)^2 to first order.
         let linear =
             |r: f64| (r * r - origin.median * origin.median).max(0.01 * r * r).sqrt() / slope;
-        let norms = norms(radii, linear, target.ball.reach(), attack.effort.growth);
+        let (begin, end) = range(radii, linear, target.ball.reach());
+        let begin = unbroken(target, jacobians, radii, begin);
+        let norms = geometric(begin, end, attack.effort.growth);
 
         let objectives = |first, draws| -> Box<dyn Objective> {
             Box::new(PointObjective::new(target, goal, first, draws))
@@ -126,9 +134,9 @@ fn slope(target: Target<'_>, jacobians: &Jacobians) -> f64 {
     jacobians.composed_spectral * gain
 }
 
-/// The norms of a sweep: geometric, from a little before where a linear model breaks the
+/// The norms that a sweep goes from and to: from a little before where a linear model breaks the
 /// smallest radius to the end of the search range.
-fn norms(radii: &[f64], linear: impl Fn(f64) -> f64, reach: f64, growth: f64) -> Vec<f64> {
+fn range(radii: &[f64], linear: impl Fn(f64) -> f64, reach: f64) -> (f64, f64) {
     let smallest = radii.iter().copied().fold(f64::INFINITY, f64::min);
     let finite = |norm: &f64| norm.is_finite();
     let farthest = radii.iter().map(|&r| linear(r)).filter(finite).fold(0.0, f64::max);
@@ -140,8 +148,28 @@ fn norms(radii: &[f64], linear: impl Fn(f64) -> f64, reach: f64, growth: f64) ->
     };
     // Where a linear model finds nothing inside the range, cover the range.
     let nearest = BEGIN * linear(smallest);
-    let begin = if nearest > 0.0 && nearest < end { nearest } else { end / SEARCH_RANGE };
-    geometric(begin, end, growth)
+    (if nearest > 0.0 && nearest < end { nearest } else { end / SEARCH_RANGE }, end)
+}
+
+/// A norm to begin at that no leading direction breaks a radius long before: a model that hardly
+/// moves to first order may well move farther out.
+fn unbroken(target: Target<'_>, jacobians: &Jacobians, radii: &[f64], begin: f64) -> f64 {
+    let Directions { composed, whitened, encoder } = &jacobians.directions;
+    let leading = [composed, whitened, encoder].into_iter().filter_map(|of| of.first());
+    let signed =
+        |v: &Vec<f64>| [1.0, -1.0].map(|sign| v.iter().map(|v| (sign * v) as f32).collect());
+    let directions: Vec<Vec<f32>> = leading.flat_map(signed).collect();
+    let is_broken = |norm: f64| {
+        let mut damages = directions
+            .iter()
+            .map(|u| judging_damages(target, &target.ball.along(u, norm), LEADING_DRAWS));
+        let is_broken = |damages: &[f32]| radii.iter().any(|&r| share_within(damages, r) <= BROKEN);
+        // Out there, the model may leave the range of numbers.
+        damages.any(|damages| damages.map_or(true, |damages| is_broken(&damages)))
+    };
+    let earlier = std::iter::successors(Some(begin), |norm| Some(norm / EARLIER));
+    let mut earlier = earlier.take(MOST_EARLIER).skip_while(|norm| is_broken(norm / EARLIER));
+    earlier.next().unwrap_or(begin / EARLIER.powi(MOST_EARLIER as i32))
 }
 
 fn geometric(begin: f64, end: f64, growth: f64) -> Vec<f64> {
@@ -159,10 +187,10 @@ fn still(target: Target<'_>) -> Candidate {
 }
 
 /// Damages under a perturbation, by draws the attack never sees.
-fn judging_damages(target: Target<'_>, u: &[f32]) -> Result<Vec<f32>, Error> {
+fn judging_damages(target: Target<'_>, u: &[f32], draws: usize) -> Result<Vec<f32>, Error> {
     let encoding = target.model.encoding(&target.ball.perturbed(u))?;
     let latent = target.model.latent();
-    let eta = target.noise.normal(Purpose::Candidates, target.index, 0, JUDGING_DRAWS, latent);
+    let eta = target.noise.normal(Purpose::Candidates, target.index, 0, draws, latent);
     target.damages(&encoding, eta)
 }
 
@@ -178,7 +206,7 @@ fn judge(
     candidates: Vec<Candidate>,
 ) -> Result<CurvePoint, Error> {
     let strongest = &candidates[0].u;
-    let mut damages = judging_damages(target, strongest)?;
+    let mut damages = judging_damages(target, strongest, JUDGING_DRAWS)?;
     let within = radii.iter().map(|&r| share_within(&damages, r)).collect();
     let norm = target.ball.length(strongest);
     let deviation = deviation(&damages);
