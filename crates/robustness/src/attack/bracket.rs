@@ -1,23 +1,23 @@
 //! Norms on either side of the one that is looked for.
 
-/// The last norms along a ray at which `P(|Delta| <= r)` was found to be above an aim, and below it.
+/// The last norms along a ray at which `P(|Delta| <= r)` was found to be above an aim, and below
+/// it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bracket {
     /// Norm and probability.
-    pub(super) shorter: Option<(f64, f64)>,
+    shorter: Option<(f64, f64)>,
     pub(super) longer: Option<(f64, f64)>,
 }
 
 impl Bracket {
-    /// Takes a norm that is too short. What was found at shorter ones, or at longer ones that are
-    /// none, is forgotten.
-    pub(super) fn is_longer_than(&mut self, norm: f64, p: f64) {
+    /// Takes a norm that is too short. If one that was too long is not longer, it is forgotten.
+    pub(super) fn too_short(&mut self, norm: f64, p: f64) {
         self.shorter = Some((norm, p));
         self.longer = self.longer.filter(|(longer, _)| *longer > norm);
     }
 
-    /// Takes a norm that is too long.
-    pub(super) fn is_shorter_than(&mut self, norm: f64, p: f64) {
+    /// Takes a norm that is too long, likewise.
+    pub(super) fn too_long(&mut self, norm: f64, p: f64) {
         self.longer = Some((norm, p));
         self.shorter = self.shorter.filter(|(shorter, _)| *shorter < norm);
     }
@@ -39,14 +39,14 @@ mod tests {
     fn norms_are_found_between_both_sides_only() {
         let mut bracket = Bracket::default();
         assert_eq!(bracket.norm_of(0.5), None);
-        bracket.is_longer_than(1.0, 0.9);
+        bracket.too_short(1.0, 0.9);
         assert_eq!(bracket.norm_of(0.5), None);
-        bracket.is_shorter_than(2.0, 0.1);
+        bracket.too_long(2.0, 0.1);
         assert!((bracket.norm_of(0.5).unwrap() - 2.5f64.sqrt()).abs() < 1e-12);
         // What was longer and is not any more is no end.
-        bracket.is_longer_than(2.5, 0.6);
+        bracket.too_short(2.5, 0.6);
         assert_eq!(bracket.norm_of(0.5), None);
-        bracket.is_shorter_than(3.0, 0.6);
+        bracket.too_long(3.0, 0.6);
         let norm = bracket.norm_of(0.5).unwrap();
         assert!((2.5..=3.0).contains(&norm), "{norm}");
     }

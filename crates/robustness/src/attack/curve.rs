@@ -81,7 +81,10 @@ impl DamageCurve {
         let linear =
             |r: f64| (r * r - origin.median * origin.median).max(0.01 * r * r).sqrt() / slope;
         let (begin, end) = range(radii, linear, target.ball.reach());
-        let begin = unbroken(target, jacobians, radii, begin);
+        // Radii that are broken at rest are broken everywhere.
+        let whole = |(&r, &within): (&f64, &f64)| (within > 0.5).then_some(r);
+        let whole: Vec<f64> = radii.iter().zip(&origin.within).filter_map(whole).collect();
+        let begin = unbroken(target, jacobians, &whole, begin);
         let norms = geometric(begin, end, attack.effort.growth);
 
         let objectives = |first, draws| -> Box<dyn Objective> {
@@ -169,7 +172,8 @@ fn unbroken(target: Target<'_>, jacobians: &Jacobians, radii: &[f64], begin: f64
     };
     let earlier = std::iter::successors(Some(begin), |norm| Some(norm / EARLIER));
     let mut earlier = earlier.take(MOST_EARLIER).skip_while(|norm| is_broken(norm / EARLIER));
-    earlier.next().unwrap_or(begin / EARLIER.powi(MOST_EARLIER as i32))
+    // What is broken everywhere is broken at rest, by these few draws.
+    earlier.next().unwrap_or(begin)
 }
 
 fn geometric(begin: f64, end: f64, growth: f64) -> Vec<f64> {
@@ -218,4 +222,47 @@ fn deviation(damages: &[f32]) -> f64 {
     let mean = damages.iter().map(|&damage| f64::from(damage)).sum::<f64>() / count;
     let squares = damages.iter().map(|&damage| (f64::from(damage) - mean).powi(2)).sum::<f64>();
     (squares / count).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use vaegis_vae::Noise;
+
+    use super::*;
+    use crate::attack::linear::{Linear, X};
+    use crate::{Ball, Domain, InputBox};
+
+    #[test]
+    fn sweeps_begin_where_radii_are_whole_and_no_earlier_for_those_that_never_are() {
+        let linear = Linear::new();
+        let Linear { model, reference, rest, .. } = &linear;
+        let domain = Domain::l2(InputBox::None);
+        let ball = &Ball::new(&domain, &X);
+        let noise = &Noise::new(2);
+        let target = Target { model, x: &X, reference, noise, index: 5, ball };
+        let jacobians = Jacobians::at(target, rest, 2, 1_000).unwrap();
+        let direction: Vec<f32> =
+            jacobians.directions.composed[0].iter().map(|&v| v as f32).collect();
+        let share = |norm: f64, r: f64| {
+            let perturbed = ball.perturbed(&ball.along(&direction, norm));
+            linear.squares(&model.encoding(&perturbed).unwrap()).cdf(r * r)
+        };
+        let r = linear.radius(rest, 0.95);
+        let begin = 100.0;
+        assert!(share(begin, r) < 0.01);
+        let earlier = unbroken(target, &jacobians, &[r], begin);
+        assert!(earlier < begin && share(earlier / EARLIER, r) > 0.2, "{earlier}");
+        assert_eq!(unbroken(target, &jacobians, &[r], earlier), earlier);
+        // A radius that most draws leave at rest is no reason to begin at nothing.
+        let broken = linear.radius(rest, 0.05);
+        assert_eq!(unbroken(target, &jacobians, &[broken], begin), begin);
+        let attack = Attack::default();
+        let goal = attack.goal(target, None).unwrap();
+        let sweep = |radii: &[f64]| {
+            DamageCurve::sweep(target, &jacobians, &attack, goal.as_ref(), radii).unwrap()
+        };
+        let (alone, both) = (sweep(&[r]), sweep(&[broken, r]));
+        assert!(both.points.len() <= alone.points.len() + 12, "{}", both.points.len());
+        assert!(both.points[1].norm > 1e-2 * alone.points[1].norm, "{}", both.points[1].norm);
+    }
 }

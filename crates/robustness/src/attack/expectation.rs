@@ -127,8 +127,8 @@ impl<'a> Expectation<'a> {
         expectation
     }
 
-    /// How far below 1/2 the probability must be for `share` of at most `draws` draws to decide at
-    /// `level`, on average: what their variance asks for, with draws to spare for bad luck, and what can be
+    /// How far below 1/2 the probability must be for `share` of at most `draws` draws to decide
+    /// at `level`, on average: what their variance asks for, with draws to spare for bad luck, and what can be
     /// won at the largest stakes, where luck has no part.
     pub(super) fn distance(&self, draws: u64, level: f64, share: f64) -> f64 {
         let information = -level.ln() / draws as f64;

@@ -204,8 +204,8 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// The norm to judge a ray at, and how far below 1/2 that aims: as far as some lengthening
-    /// brings, and at least so far that the draws can decide.
+    /// Where to judge a ray: so far below 1/2 as some lengthening brings, and at least so far that
+    /// the draws can decide.
     fn aim(
         &self,
         search: &Search<'_>,
@@ -235,9 +235,9 @@ impl Judge<'_> {
                 break;
             }
             if p > aim {
-                bracket.is_longer_than(norm, p);
+                bracket.too_short(norm, p);
             } else {
-                bracket.is_shorter_than(norm, p);
+                bracket.too_long(norm, p);
             }
             let estimate = ray.norm_of(aim);
             norm = match bracket.norm_of(aim) {
@@ -280,7 +280,7 @@ impl Judge<'_> {
                 return Ok(Some(margin));
             }
             distance *= FURTHER;
-            bracket.is_longer_than(norm, margin.verdict.p);
+            bracket.too_short(norm, margin.verdict.p);
             let [least, most] = LENGTHENINGS.map(|lengthening| norm * (1.0 + lengthening));
             let estimate = ray.norm_of(0.5 - distance);
             // Not beyond what was enough: where p falls at once, a ray says nothing.

@@ -67,8 +67,8 @@ const LOSS: f64 = 0.1;
 /// By how much a share of those may differ from 1/2 where a ray expects that.
 const ASTRAY: f64 = 0.3;
 
-/// Norms that are probed where it differs by more, ratio of them, and how far beyond where the sweep
-/// found a break.
+/// Norms that are probed where it differs by more, ratio of them, and how far beyond where the
+/// sweep found a break.
 const PROBES: usize = 12;
 const FARTHER: f64 = 1.2;
 const FARTHEST: f64 = 2.0;
@@ -79,6 +79,11 @@ struct Crossing {
     norm: f64,
     /// The share of a few draws beyond r there.
     beyond: f64,
+}
+
+/// Whether so many draws beyond r contradict that half of them are.
+fn is_astray(beyond: f64) -> bool {
+    (beyond - 0.5).abs() > ASTRAY
 }
 
 /// The search for the smallest perturbation at one radius.
@@ -121,7 +126,7 @@ impl<'a> Search<'a> {
     /// The strongest perturbation about a norm between two of the sweep, and the ray through
     /// it: the sweep's candidates ascend on the share of draws beyond r, at first by few
     /// draws of their own, then as the draws along the best of them tell it, as often as that leads
-    /// away from them. `used`: draws of the attack's noise that its sweep used up.
+    /// away from them, or by many draws where those do not tell it. `used`: draws of the attack's noise that its sweep used up.
     pub(super) fn refine(
         &self,
         attack: &Attack,
@@ -178,7 +183,7 @@ impl<'a> Search<'a> {
                 ray.follow(target, &best.u)?;
                 let crossing = ray.norm_of(0.5).max(self.least);
                 let beyond = self.share_beyond(&best, crossing)?;
-                if (beyond - 0.5).abs() <= ASTRAY {
+                if !is_astray(beyond) {
                     return Ok((ray, best));
                 }
                 break;
@@ -187,20 +192,27 @@ impl<'a> Search<'a> {
             Crossing { ray, norm, beyond } = self.crossing(&known, norm)?;
         }
         candidates[0] = known;
-        self.ascend(&goal, (first, many), effort.steps, norm, &mut candidates)?;
+        let draws = (first + LANDSCAPE_DRAWS as u64, many);
+        self.ascend(&goal, draws, effort.steps, norm, &mut candidates)?;
         let best = candidates.swap_remove(0);
         let Crossing { ray, .. } = self.crossing(&best, norm)?;
         Ok((ray, best))
     }
 
-    /// The share of a few draws beyond r, the same draws for all candidates.
+    /// The share of a few draws beyond r, the same draws for all candidates. What is no number is
+    /// beyond.
     fn share_beyond(&self, candidate: &Candidate, norm: f64) -> Result<f64, Error> {
         let Target { model, noise, index, ball, .. } = self.target;
-        let encoding = model.encoding(&ball.perturbed(&ball.along(&candidate.u, norm)))?;
+        let encoding = model.encoding(&ball.perturbed(&ball.along(&candidate.u, norm)));
         let eta = noise.normal(Purpose::Candidates, index, CHECKS, CHECKING_DRAWS, model.latent());
-        let damages = self.target.damages(&encoding, eta)?;
-        let beyond = damages.iter().filter(|&&damage| f64::from(damage) > self.r).count();
-        Ok(beyond as f64 / CHECKING_DRAWS as f64)
+        match encoding.and_then(|encoding| self.target.damages(&encoding, eta)) {
+            Ok(damages) => {
+                let beyond = damages.iter().filter(|&&damage| f64::from(damage) > self.r).count();
+                Ok(beyond as f64 / CHECKING_DRAWS as f64)
+            }
+            Err(Error::NotFinite(_)) => Ok(1.0),
+            Err(error) => Err(error),
+        }
     }
 
     /// Ascent of candidates at a norm under draws of the attack's noise, from number `first` on. The
@@ -228,30 +240,28 @@ impl<'a> Search<'a> {
     /// stay within r; where draws contradict that, another ray about where they find it.
     fn crossing(&self, candidate: &Candidate, norm: f64) -> Result<Crossing, Error> {
         let last = RAY_DRAWS.len() - 1;
-        let (ray, mut norm) = self.seek(self.ray(candidate, norm, last)?, candidate, 0.5, last)?;
+        let (ray, found) = self.seek(self.ray(candidate, norm, last)?, candidate, 0.5, last)?;
+        let farthest = FARTHEST * self.broken;
+        let mut norm = found.min(farthest);
         let mut beyond = self.share_beyond(candidate, norm)?;
-        if (beyond - 0.5).abs() <= ASTRAY {
+        if norm == found && !is_astray(beyond) {
             return Ok(Crossing { ray, norm, beyond });
         }
         let mut bracket = Bracket::default();
         for _ in 0..PROBES {
+            if !is_astray(beyond) {
+                break;
+            }
             let p = 1.0 - beyond;
             let farther = if p > 0.5 {
-                bracket.is_longer_than(norm, p);
+                bracket.too_short(norm, p);
                 norm * FARTHER
             } else {
-                bracket.is_shorter_than(norm, p);
+                bracket.too_long(norm, p);
                 norm / FARTHER
             };
-            let next = bracket.norm_of(0.5).unwrap_or(farther);
-            if !(self.least..=FARTHEST * self.broken).contains(&next) {
-                break;
-            }
-            norm = next;
+            norm = bracket.norm_of(0.5).unwrap_or(farther).clamp(self.least, farthest);
             beyond = self.share_beyond(candidate, norm)?;
-            if (beyond - 0.5).abs() <= ASTRAY {
-                break;
-            }
         }
         Ok(Crossing { ray: self.ray(candidate, norm, last)?, norm, beyond })
     }

@@ -2,8 +2,9 @@
 
 use nalgebra::DMatrix;
 
-/// L with `L L^T = matrix` up to a positive semidefinite remainder whose trace is at most `neglected`:
-/// the Cholesky decomposition, largest remaining diagonal entries first, as far as that takes.
+/// L with `L L^T = matrix` up to a positive semidefinite remainder whose trace is at most
+/// `neglected`: the Cholesky decomposition, largest remaining diagonal entries first, as far as that
+/// takes.
 ///
 /// At least one column, and no more than the matrix has.
 pub(super) fn factor(matrix: &DMatrix<f64>, neglected: f64) -> DMatrix<f64> {

@@ -15,8 +15,8 @@ use crate::{Encoding, Model, lanes};
 /// Most terms of a fit.
 const MOST_TERMS: usize = 352;
 
-/// What may be neglected of the mean squared damage to first order, relative to `r^2`, so that fewer
-/// numbers tell the rest: less than fits err by.
+/// What may be neglected of the mean squared damage, relative to `r^2`, so that fewer numbers tell
+/// the rest: most of it is the same for all draws, and fits err by more where decoders bend.
 const NEGLECTED: f64 = 0.01;
 
 /// Most numbers of a fit, one for each term and feature.
@@ -115,11 +115,14 @@ impl Moments {
         }
         let products = host(self.products.clone()).into_iter().map(f64::from);
         let products = DMatrix::from_row_iterator(size, model.features(), products);
-        // C^T C for C^T = G^-1 P, which has fewer columns than P. Terms of which G is the identity say
-        // what is neglected of the mean.
+        // C^T C for C^T = G^-1 P, which has fewer columns than P. Terms of which G is the identity
+        // say what is neglected of the mean.
         let lower = gram.cholesky()?.unpack();
         let half = lower.solve_lower_triangular(&(&products * products.transpose()))?;
         let whitened = lower.solve_lower_triangular(&half.transpose())?;
+        if !whitened.trace().is_finite() {
+            return None;
+        }
         let neglected = NEGLECTED * self.boundary * total;
         let factor = low_rank::factor(&whitened, neglected);
         let factor = lower.tr_solve_lower_triangular(&factor)?;
