@@ -156,7 +156,7 @@ mod tests {
                 ray.form(distance * norm)
             };
             let expectation = Expectation::new(target, &perturbed, r, form, quartic.as_ref());
-            let effort = if seed % 2 == 0 { Effort::LITTLE } else { Effort::MUCH };
+            let effort = if seed.is_multiple_of(2) { Effort::LITTLE } else { Effort::MUCH };
             let verdict =
                 Verdict::reach(target, &perturbed, &expectation, 600, level, effort, 0).unwrap();
             verdict.p_value <= level
