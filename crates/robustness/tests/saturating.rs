@@ -23,7 +23,7 @@ struct Saturating {
 
 /// Steepest at rest, and flat farther out.
 const BENT: Saturating = Saturating { sigma: 0.1, slope: [2.0, 0.7], shift: 0.0 };
-/// So steep that almost all draws leave r within a hundredth of the norm.
+/// So steep that almost all draws leave r within a few hundredths of the norm.
 const CLIFF: Saturating = Saturating { sigma: 0.002, slope: [6.0, 4.5], shift: 2.0 };
 /// Likewise, and flat at rest: to first order nothing moves.
 const FAR_CLIFF: Saturating = Saturating { shift: 6.0, ..CLIFF };
@@ -86,6 +86,7 @@ fn margin(Saturating { sigma, slope, shift }: Saturating, r: f32) -> f64 {
 /// Within `most` times the truth.
 fn are_tight(saturating: Saturating, radii: &[f32], most: f64) {
     let model = model(saturating);
+    let truths: Vec<f64> = radii.iter().map(|&r| margin(saturating, r)).collect();
     for seed in 0..4 {
         let settings = Settings {
             radii: radii.iter().map(|&r| Radius::Absolute(f64::from(r))).collect(),
@@ -97,8 +98,7 @@ fn are_tight(saturating: Saturating, radii: &[f32], most: f64) {
             aim: None,
         };
         let found = assess(&model, &Noise::new(seed), Point::new(3, &[0.0; 2]), &settings).unwrap();
-        for (found, &r) in found.radii.iter().zip(radii) {
-            let truth = margin(saturating, r);
+        for ((found, r), truth) in found.radii.iter().zip(radii).zip(&truths) {
             let Attacked::Broken(attacked, _) = &found.attacked else {
                 panic!("r = {r}, seed {seed}: {:?}, true margin {truth}", found.attacked)
             };

@@ -7,7 +7,7 @@ use super::expectation::Expectation;
 use super::optimiser::Candidate;
 use super::ray::Ray;
 use super::search::Search;
-use super::verdict::{Effort, Verdict};
+use super::verdict::{Budget, Verdict};
 use crate::ball::Perturbation;
 use crate::{Error, Target};
 
@@ -143,7 +143,7 @@ impl DamageCurve {
             &candidate.u,
             &mut ray,
             point.norm,
-            (level, Effort::MUCH),
+            (level, Budget::LARGE),
             &candidate.name,
         )?;
         Ok((margin.verdict.p_value <= level).then_some(margin))
@@ -185,7 +185,7 @@ struct Aim {
     /// How far below 1/2 that should be.
     distance: f64,
     /// What verdicts on the ray may cost.
-    effort: Effort,
+    budget: Budget,
     /// What was found about it.
     bracket: Bracket,
 }
@@ -216,17 +216,17 @@ impl Judge<'_> {
         let Self { target, draws, .. } = *self;
         let Target { model, ball, .. } = target;
         let mut norm = ray.norm_of(0.5).max(search.least);
-        let (mut distance, mut effort) = (0.0, Effort::LITTLE);
+        let (mut distance, mut budget) = (0.0, Budget::SMALL);
         let mut bracket = Bracket::default();
         for _ in 0..PROBES {
             let encoding = model.encoding(&ball.perturbed(&ray.at(target, norm)))?;
             let form = ray.form(norm);
             let expectation = Expectation::new(target, &encoding, self.r, form, ray.quartic(model));
             let slope = ray.slope(norm);
-            let decided_by = |effort: Effort| expectation.distance(draws, level, effort.average);
-            let is_long = decided_by(Effort::LITTLE) > MUCH_LENGTHENING * slope;
-            effort = if is_long { Effort::MUCH } else { Effort::LITTLE };
-            distance = decided_by(effort).max(LENGTHENING * slope);
+            let decided_by = |budget: Budget| expectation.distance(draws, level, budget.average);
+            let is_long = decided_by(Budget::SMALL) > MUCH_LENGTHENING * slope;
+            budget = if is_long { Budget::LARGE } else { Budget::SMALL };
+            distance = decided_by(budget).max(LENGTHENING * slope);
             let (aim, probed) = (0.5 - distance, norm);
             let (p, error) = expectation.probe()?;
             ray.learn(norm, p, error);
@@ -253,7 +253,7 @@ impl Judge<'_> {
             }
             ray = search.reaching(ray, best, norm)?;
         }
-        Ok(Aim { ray: search.reaching(ray, best, norm)?, norm, distance, effort, bracket })
+        Ok(Aim { ray: search.reaching(ray, best, norm)?, norm, distance, budget, bracket })
     }
 
     /// The shortest perturbation along a ray that a verdict calls a break, shorter than `next`.
@@ -267,7 +267,7 @@ impl Judge<'_> {
         let left = &LEVELS[self.attempt..RAY_VERDICTS];
         let Some(level) = left.first() else { return Ok(None) };
         let aim = self.aim(search, ray, best, self.alpha * level)?;
-        let Aim { mut ray, mut norm, mut distance, effort, mut bracket } = aim;
+        let Aim { mut ray, mut norm, mut distance, budget, mut bracket } = aim;
         let most = if next.is_some() { LENGTHENED } else { left.len() };
         for share in left.iter().take(most) {
             if next.is_some_and(|next| norm > next) {
@@ -275,7 +275,7 @@ impl Judge<'_> {
             }
             let level = self.alpha * share;
             let u = ray.at(self.target, norm);
-            let margin = self.judge(&u, &mut ray, norm, (level, effort), &best.name)?;
+            let margin = self.judge(&u, &mut ray, norm, (level, budget), &best.name)?;
             if margin.verdict.p_value <= level {
                 return Ok(Some(margin));
             }
@@ -298,7 +298,7 @@ impl Judge<'_> {
         u: &[f32],
         ray: &mut Ray,
         norm: f64,
-        (level, effort): (f64, Effort),
+        (level, budget): (f64, Budget),
         name: &str,
     ) -> Result<AttackedMargin, Error> {
         let Self { target, r, draws, .. } = *self;
@@ -308,7 +308,7 @@ impl Judge<'_> {
         let expectation = Expectation::new(target, &encoding, r, ray.form(norm), quartic);
         let first = (self.first + self.attempt) as u64 * VERDICT_BLOCK;
         self.attempt += 1;
-        let verdict = Verdict::reach(target, &encoding, &expectation, draws, level, effort, first)?;
+        let verdict = Verdict::reach(target, &encoding, &expectation, draws, level, budget, first)?;
         ray.learn(norm, verdict.p, verdict.standard_error.powi(2));
         let crossing = ray.norm_of(0.5);
         let crossing = (!ray.ends_at(crossing)).then_some(crossing);

@@ -17,18 +17,18 @@ const FUTILITY_DRAWS: u64 = 500;
 
 /// What a verdict may cost, as shares of the draws.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Effort {
+pub(super) struct Budget {
     /// Within which it should be reached, on average.
     pub(super) average: f64,
     /// That it must be in reach of at a hopeful rate, or be given up.
     pub(super) patience: f64,
 }
 
-impl Effort {
+impl Budget {
     /// A longer perturbation costs fewer draws.
-    pub(super) const LITTLE: Self = Self { average: 0.4, patience: 0.3 };
+    pub(super) const SMALL: Self = Self { average: 0.4, patience: 0.3 };
     /// Where that had to be much longer.
-    pub(super) const MUCH: Self = Self { average: 0.7, patience: 0.7 };
+    pub(super) const LARGE: Self = Self { average: 0.7, patience: 0.7 };
 }
 
 /// A hopeful rate is that found and this many standard errors.
@@ -59,10 +59,10 @@ impl Verdict {
         expectation: &Expectation<'_>,
         draws: u64,
         level: f64,
-        effort: Effort,
+        budget: Budget,
         first: u64,
     ) -> Result<Self, Error> {
-        let Effort { average, patience } = effort;
+        let Budget { average, patience } = budget;
         let mut test = expectation.test(expectation.distance(draws, level, average));
         let (mut count, mut sum, mut squares) = (0u64, 0.0, 0.0);
         while count < draws && test.p_value() > level {
@@ -156,9 +156,9 @@ mod tests {
                 ray.form(distance * norm)
             };
             let expectation = Expectation::new(target, &perturbed, r, form, quartic.as_ref());
-            let effort = if seed.is_multiple_of(2) { Effort::LITTLE } else { Effort::MUCH };
+            let budget = if seed.is_multiple_of(2) { Budget::SMALL } else { Budget::LARGE };
             let verdict =
-                Verdict::reach(target, &perturbed, &expectation, 600, level, effort, 0).unwrap();
+                Verdict::reach(target, &perturbed, &expectation, 600, level, budget, 0).unwrap();
             verdict.p_value <= level
         };
         (0..seeds).filter(broken).count() as u64

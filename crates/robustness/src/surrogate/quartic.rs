@@ -16,7 +16,7 @@ use crate::{Encoding, Model, lanes};
 const MOST_TERMS: usize = 352;
 
 /// What may be neglected of the mean squared damage, relative to `r^2`, so that fewer numbers tell
-/// the rest: most of it is the same for all draws, and fits err by more where decoders bend.
+/// the rest: a tenth of that takes longer, and attacks find the same.
 const NEGLECTED: f64 = 0.01;
 
 /// Most numbers of a fit, one for each term and feature.
